@@ -1,0 +1,66 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "base/atomic_file.h"
+#include "base/mapped_file.h"
+
+namespace plm {
+namespace {
+
+class Files : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = std::filesystem::temp_directory_path() / fmt::format("plm-files-{}", ::getpid());
+    std::filesystem::create_directories(folder_);
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+  std::string path(const char* name) const { return (folder_ / name).string(); }
+  std::filesystem::path folder_;
+};
+
+TEST_F(Files, AMissingFileIsNamedInTheError) {
+  const auto file = MappedFile::open(path("absent"));
+  ASSERT_FALSE(file.ok());
+  EXPECT_EQ(file.error().kind, ErrorKind::not_found);
+  EXPECT_THAT(file.error().message, ::testing::HasSubstr("absent: cannot open"));
+}
+
+TEST_F(Files, ADirectoryAndAPipeAreRefused) {
+  EXPECT_THAT(MappedFile::open(folder_.string()).error().message, ::testing::HasSubstr("a directory"));
+  ASSERT_EQ(::mkfifo(path("pipe").c_str(), 0600), 0);
+  EXPECT_FALSE(MappedFile::open(path("pipe")).ok());
+}
+
+TEST_F(Files, AnEmptyFileMapsToNoBytes) {
+  std::ofstream(path("empty")).close();
+  const auto file = MappedFile::open(path("empty"));
+  ASSERT_TRUE(file.ok());
+  EXPECT_TRUE(file->bytes().empty());
+}
+
+TEST_F(Files, AFileAppearsOnlyWhenCommitted) {
+  std::ofstream(path("out")) << "old";
+  {
+    auto file = AtomicFile::create(path("out"));
+    ASSERT_TRUE(file.ok());
+    ASSERT_TRUE(file->write("half of it").ok());
+  }
+  std::string text;
+  std::ifstream(path("out")) >> text;
+  EXPECT_EQ(text, "old");
+  auto file = AtomicFile::create(path("out"));
+  ASSERT_TRUE(file->write("new").ok());
+  ASSERT_TRUE(file->commit().ok());
+  std::ifstream(path("out")) >> text;
+  EXPECT_EQ(text, "new");
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), {}), 1)
+      << "no temporary file is left";
+}
+
+}  // namespace
+}  // namespace plm
