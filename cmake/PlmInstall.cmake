@@ -1,1 +1,32 @@
+# What `cmake --install` leaves: the program, its bundled model, the public headers and the package
+# `plm`, so that another project writes find_package(plm) and links plm::plm.
 
+include(CMakePackageConfigHelpers)
+
+get_property(plm_libraries GLOBAL PROPERTY PLM_LIBRARIES)
+set(plm_config_dir ${CMAKE_INSTALL_LIBDIR}/cmake/plm)
+
+add_library(plm_all INTERFACE)
+add_library(plm::plm ALIAS plm_all)
+set_target_properties(plm_all PROPERTIES EXPORT_NAME plm)
+target_compile_features(plm_all INTERFACE cxx_std_20)
+target_link_libraries(plm_all INTERFACE ${plm_libraries})
+
+install(TARGETS plm_all ${plm_libraries} EXPORT plmTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(EXPORT plmTargets NAMESPACE plm:: DESTINATION ${plm_config_dir})
+
+if(TARGET plm)
+  install(TARGETS plm RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
+        FILES_MATCHING PATTERN "*.h")
+install(FILES ${PROJECT_SOURCE_DIR}/models/story-7m-f16.gguf ${PROJECT_SOURCE_DIR}/models/README.md
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/plm/models)
+install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/NOTICE
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/plm)
+
+configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/plmConfig.cmake.in ${PROJECT_BINARY_DIR}/plmConfig.cmake
+                              INSTALL_DESTINATION ${plm_config_dir})
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/plmConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/plmConfig.cmake ${PROJECT_BINARY_DIR}/plmConfigVersion.cmake
+        DESTINATION ${plm_config_dir})

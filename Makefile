@@ -1,0 +1,42 @@
+# The commands of this project. `make` lists them; the work is done by the scripts in tools/.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help run build test check fuzz format lint clean
+
+# Taken as typed ($(value ...)): a prompt may hold dollars and quotes, and reaches the program unharmed.
+PROMPT ?= Once upon a time
+export PLM_PROMPT := $(value PROMPT)
+unexport PROMPT
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.* ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+run: build ## build if needed and let the bundled model write: make run PROMPT="..."
+	@build/bin/plm run -p "$$PLM_PROMPT"
+
+build: ## build/bin/plm
+	@tools/bootstrap.sh build
+	@tools/build.sh release plm
+
+test: ## everything that CI asks: tests, sanitizers, fuzzing, lint (tools/ci.sh)
+	@tools/bootstrap.sh test
+	@tools/ci.sh
+
+check: ## the quick tests only, for the inner loop
+	@tools/bootstrap.sh test
+	@tools/ci.sh layers build unit
+
+fuzz: ## fuzz the parsers, 60 s each: make fuzz SECONDS_EACH=600
+	@tools/bootstrap.sh test
+	@tools/ci.sh fuzz
+
+format: ## clang-format on our sources
+	@tools/bootstrap.sh test
+	@tools/format.sh
+
+lint: ## layers, format and clang-tidy
+	@tools/bootstrap.sh test
+	@tools/ci.sh layers format build tidy
+
+clean: ## remove what was built (not the caches in ~/.cache/plm)
+	@rm -rf build build-test build-debug build-asan-ubsan build-tsan build-fuzz

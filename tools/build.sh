@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Configures (once) and builds a preset of CMakePresets.json: tools/build.sh PRESET [TARGET...]
+# All talk goes to stderr, so that what is built can be used in a pipe.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
+cd "$plm_root"
+exec >&2
+
+preset=${1:?usage: tools/build.sh PRESET [TARGET...]}
+shift
+case "$preset" in
+  release) folder=build ;;
+  *) folder=build-$preset ;;
+esac
+
+# Ninja configures again by itself when a CMakeLists.txt changes; a preset that changed, or a folder
+# that was moved here with its cache, must be told.
+if [ ! -f "$folder/build.ninja" ] || [ CMakePresets.json -nt "$folder/build.ninja" ] ||
+   ! grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$plm_root" "$folder/CMakeCache.txt"; then
+  cmake --preset "$preset" --fresh --log-level=WARNING
+fi
+targets=("$@")
+[ ${#targets[@]} -eq 0 ] && targets=(all)
+if [ -t 2 ]; then
+  exec ninja -C "$folder" "${targets[@]}"
+fi
+exec ninja --quiet -C "$folder" "${targets[@]}"
