@@ -1,0 +1,37 @@
+#include "quant/q4_1.h"
+
+#include "base/half.h"
+#include "quant/legacy_encode.h"
+#include "quant/packing.h"
+
+namespace plm::quant {
+
+void unpack_q4_1(const BlockQ4_1& block, uint8_t codes[32], float* scale, float* min) {
+  *scale = f16_to_f32(block.d);
+  *min = f16_to_f32(block.m);
+  unpack_nibbles(block.codes, 16, codes);
+}
+
+void decode_q4_1(const void* blocks, float* out, int64_t n) {
+  const auto* block = static_cast<const BlockQ4_1*>(blocks);
+  for (int64_t begin = 0; begin < n; begin += kElementsQ4_1, ++block) {
+    uint8_t codes[kElementsQ4_1];
+    float scale, min;
+    unpack_q4_1(*block, codes, &scale, &min);
+    for (int i = 0; i < kElementsQ4_1; ++i) out[begin + i] = scale * static_cast<float>(codes[i]) + min;
+  }
+}
+
+void encode_q4_1(const float* in, void* blocks, int64_t n) {
+  auto* block = static_cast<BlockQ4_1*>(blocks);
+  for (int64_t begin = 0; begin < n; begin += kElementsQ4_1, ++block) {
+    uint8_t codes[kElementsQ4_1];
+    float scale, min;
+    encode_above_minimum(in + begin, 15, codes, &scale, &min);
+    block->d = f32_to_f16(scale);
+    block->m = f32_to_f16(min);
+    pack_nibbles(codes, 16, block->codes);
+  }
+}
+
+}  // namespace plm::quant
