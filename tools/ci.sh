@@ -23,7 +23,7 @@ stage_build() { tools/build.sh test; }
 stage_python_env() { tools/python_env.sh; }
 stage_unit() { run_ctest build-test -L 'unit|kernel' -LE slow; }
 stage_ctest() { run_ctest build-test; }
-stage_python() { PLM_BINARY=build-test/bin/plm .venv/bin/python -m pytest tests/python -q -ra; }
+stage_python() { PLM_BUILD_DIR=$plm_root/build-test .venv/bin/python -m pytest tests/python -q -ra; }
 stage_install() { tests/install/run.sh build-test; }
 stage_asan_ubsan() { tools/build.sh asan-ubsan && run_ctest build-asan-ubsan -L 'unit|kernel' -LE slow; }
 # What starts threads is labelled so; TSan has nothing to find in the rest.
@@ -47,6 +47,9 @@ for wrong, total in re.findall(r"^\d+% tests passed, (\d+) tests? failed out of 
 not_run = len(re.findall(r"^\s*\d+/\d+ Test .*\*\*\*(?:Skipped|Not Run)", text, re.M))
 skipped += not_run
 passed -= min(passed, not_run)
+ran = re.search(r"^Ran (\d+) tests? in", text, re.M)
+if ran and exit_code == 0:
+    passed += int(ran.group(1))
 last = text.rstrip().rsplit("\n", 1)[-1]
 if re.search(r" in [\d.]+s", last):
     for count, word in re.findall(r"(\d+) (passed|failed|error|skipped)", last):

@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Runs every fuzz target for SECONDS on its seed corpus: tools/fuzz.sh SECONDS [TARGET...]
+# Targets are the programs fuzz_* of the preset "fuzz"; seeds lie in tests/fuzz/corpus/<target>.
+# New inputs are kept under build-fuzz/corpus, so that a longer run goes on where the last stopped.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
+cd "$plm_root"
+
+seconds=${1:?usage: tools/fuzz.sh SECONDS [TARGET...]}
+shift
+tools/build.sh fuzz
+targets=("$@")
+if [ ${#targets[@]} -eq 0 ]; then
+  mapfile -t targets < <(find build-fuzz/bin -maxdepth 1 -type f -name 'fuzz_*' -printf '%f\n' | sort)
+fi
+[ ${#targets[@]} -gt 0 ] || { echo "fuzz: no targets in build-fuzz/bin" >&2; exit 1; }
+
+failed=0
+for target in "${targets[@]}"; do
+  found=build-fuzz/corpus/$target
+  seeds=tests/fuzz/corpus/${target#fuzz_}
+  mkdir -p "$found" build-fuzz/crashes
+  folders=("$found")
+  [ -d "$seeds" ] && folders+=("$seeds")
+  echo "fuzz: $target for $seconds s"
+  if ! build-fuzz/bin/"$target" -max_total_time="$seconds" -print_final_stats=1 -timeout=10 -rss_limit_mb=2048 \
+       -artifact_prefix=build-fuzz/crashes/"$target"- "${folders[@]}" >build-fuzz/"$target".log 2>&1; then
+    echo "fuzz: $target FAILED; input in build-fuzz/crashes, log build-fuzz/$target.log"
+    tail -n 40 build-fuzz/"$target".log
+    failed=$((failed + 1))
+  else
+    sed -n 's/^stat::number_of_executed_units: */fuzz: executions: /p' build-fuzz/"$target".log
+  fi
+done
+[ $failed -eq 0 ]

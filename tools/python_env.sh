@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Makes .venv, the project's own Python environment for the tests, from tools/requirements-test.txt.
+# Does nothing when it is up to date. A llama.cpp that does not build is no failure: the reason goes
+# to .venv/llama-cpp-python.missing, which the tests show when they skip.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
+cd "$plm_root"
+
+requirements=tools/requirements-test.txt
+# The wheel of llama.cpp is built with -march=native, so it belongs to one kind of CPU and Python.
+machine=$(python3 -c 'import platform, sys; print(platform.machine(), sys.version_info[:2])'
+          grep -m1 -E '^(flags|Features)' /proc/cpuinfo 2>/dev/null || true)
+key=$(printf '%s' "$machine" | cksum | cut -d' ' -f1)
+stamp=$({ cat "$requirements"; echo "$key $plm_root"; } | cksum)
+
+if [ "$(cat .venv/plm-stamp 2>/dev/null)" = "$stamp" ]; then
+  echo "python: .venv is up to date"
+  exit 0
+fi
+
+echo "python: installing into .venv by pip: $(sed -e 's/#.*//' -e '/^ *$/d' "$requirements" | tr '\n' ' ')"
+[ -x .venv/bin/python ] && .venv/bin/python -c '' 2>/dev/null || { rm -rf .venv; python3 -m venv .venv; }
+rm -f .venv/plm-stamp .venv/llama-cpp-python.missing
+pip() { .venv/bin/python -m pip --disable-pip-version-check --cache-dir "$PLM_CACHE/pip" "$@"; }
+
+grep -v '^llama-cpp-python' "$requirements" > .venv/requirements-plain.txt
+pip install --quiet -r .venv/requirements-plain.txt
+
+llama=$(grep '^llama-cpp-python' "$requirements")
+wheels=$PLM_CACHE/wheels/$key
+log=.venv/llama-cpp-python.log
+mkdir -p "$wheels"
+if ! ls "$wheels"/llama_cpp_python-"${llama#*==}"-*.whl >/dev/null 2>&1; then
+  echo "python: building $llama for this CPU (minutes, once; log in $log)"
+  export CMAKE_ARGS="-DGGML_NATIVE=ON -DGGML_OPENMP=OFF -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF \
+-DLLAMA_BUILD_TOOLS=OFF -DLLAMA_BUILD_SERVER=OFF -DLLAVA_BUILD=OFF"
+  # pip's own cache is passed over: it knows nothing of the CPU a wheel was built for.
+  .venv/bin/python -m pip --disable-pip-version-check wheel --quiet --no-cache-dir --no-deps \
+    --no-binary llama-cpp-python "$llama" -w "$wheels" >"$log" 2>&1 || true
+fi
+if ! pip install --quiet --find-links "$wheels" --only-binary llama-cpp-python "$llama" >>"$log" 2>&1 ||
+   ! .venv/bin/python -c 'import llama_cpp' >>"$log" 2>&1; then
+  echo "$llama could not be built or loaded; see $log" | tee .venv/llama-cpp-python.missing
+fi
+echo "$stamp" > .venv/plm-stamp

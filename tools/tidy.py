@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+"""Runs clang-tidy on every source of a build: tools/tidy.py BUILD_FOLDER [FILE...]
+
+A file found clean is remembered by a hash of all that clang-tidy looked at (the preprocessed text,
+the flags, the configuration, the tool's version), so a second run looks only at what changed.
+Exits 1 when there is a warning.
+"""
+
+import concurrent.futures
+import hashlib
+import json
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+TIDY = "clang-tidy-19"
+CLANG = "clang++-19"
+OUR_FOLDERS = ("src", "tests", "bench")
+
+
+def cache_folder():
+    folder = Path(os.environ.get("PLM_CACHE", ROOT / ".cache")) / "tidy"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def compile_commands(build):
+    """Source path -> the arguments it is compiled with, for our own files."""
+    commands = {}
+    for entry in json.loads((build / "compile_commands.json").read_text()):
+        path = Path(entry["directory"], entry["file"]).resolve()
+        if path.is_relative_to(ROOT) and path.relative_to(ROOT).parts[0] in OUR_FOLDERS:
+            arguments = shlex.split(entry["command"])
+            # A launcher such as ccache stands before the compiler.
+            first = next(i for i, word in enumerate(arguments) if word.startswith("-"))
+            commands[path] = (entry["directory"], arguments[first:])
+    return commands
+
+
+def preprocessing_flags(arguments):
+    flags, skip = [], False
+    for word in arguments:
+        if skip:
+            skip = False
+        elif word in ("-o", "-MF", "-MT"):
+            skip = True
+        elif word not in ("-c", "-MD"):
+            flags.append(word)
+    return flags
+
+
+def fingerprint(path, directory, arguments, common):
+    """None when the file does not preprocess: clang-tidy will then say why."""
+    # -C keeps comments: a NOLINT is part of what clang-tidy reads.
+    command = [CLANG, "-E", "-C", *preprocessing_flags(arguments)]
+    result = subprocess.run(command, cwd=directory, capture_output=True, check=False)
+    if result.returncode != 0:
+        return None
+    text = result.stdout.replace(str(ROOT).encode(), b"")
+    flags = " ".join(arguments).replace(str(ROOT), "")
+    name = str(path.relative_to(ROOT))
+    return hashlib.sha256(common + name.encode() + flags.encode() + text).hexdigest()
+
+
+def tidy(path, build, cache, directory, arguments, common):
+    """What clang-tidy says about a file, "" when it is clean, and whether that was known before."""
+    key = fingerprint(path, directory, arguments, common)
+    if key and (cache / key).exists():
+        return "", True
+    command = [TIDY, "--quiet", "-p", str(build), "--extra-arg=-Wno-unknown-warning-option", str(path)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode == 0 and "warning:" not in result.stdout:
+        if key:
+            (cache / key).touch()
+        return "", False
+    return result.stdout + result.stderr, False
+
+
+def main():
+    build = Path(sys.argv[1]).resolve()
+    commands = compile_commands(build)
+    if len(sys.argv) > 2:
+        chosen = {Path(name).resolve() for name in sys.argv[2:]}
+        commands = {path: command for path, command in commands.items() if path in chosen}
+    if not commands:
+        print("tidy: no sources to look at", file=sys.stderr)
+        return 1
+    version = subprocess.run([TIDY, "--version"], capture_output=True, check=True).stdout
+    common = version + (ROOT / ".clang-tidy").read_bytes()
+    cache = cache_folder()
+    n_known, dirty = 0, []
+    with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        jobs = {
+            pool.submit(tidy, path, build, cache, *command, common): path
+            for path, command in commands.items()
+        }
+        for job in concurrent.futures.as_completed(jobs):
+            said, known = job.result()
+            n_known += known
+            if said:
+                dirty.append(jobs[job])
+                print(said, flush=True)
+    print(f"tidy: {len(commands)} files, {n_known} unchanged since they were clean, {len(dirty)} with warnings")
+    return 1 if dirty else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
