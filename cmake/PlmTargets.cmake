@@ -42,13 +42,15 @@ function(plm_add_folder)
   set_property(GLOBAL APPEND PROPERTY PLM_LIBRARIES ${target})
 endfunction()
 
-# plm_add_test(FOLDER gguf NAME reader_test DEPS gguf [LABELS unit] [LIBS ...])
+# plm_add_test(FOLDER gguf NAME reader_test DEPS gguf [LABELS unit threads] [LIBS ...])
 # tests/<FOLDER>/<NAME>.cpp becomes the program <FOLDER>_<NAME>, found case by case by ctest.
 function(plm_add_test)
   cmake_parse_arguments(ARG "" "FOLDER;NAME" "DEPS;LABELS;LIBS" ${ARGN})
   if(NOT ARG_LABELS)
     set(ARG_LABELS unit)
   endif()
+  # gtest_discover_tests cannot pass a list on; `ctest -L` takes a pattern, so "unit-threads" is both.
+  list(JOIN ARG_LABELS "-" labels)
   set(target ${ARG_FOLDER}_${ARG_NAME})
   add_executable(${target} ${CMAKE_CURRENT_SOURCE_DIR}/${ARG_NAME}.cpp)
   plm_set_warnings(${target})
@@ -58,5 +60,5 @@ function(plm_add_test)
   target_link_libraries(${target} PRIVATE GTest::gtest GTest::gmock GTest::gtest_main ${ARG_LIBS})
   target_compile_definitions(${target} PRIVATE PLM_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
                              PLM_BINARY_DIR="${PROJECT_BINARY_DIR}")
-  gtest_discover_tests(${target} DISCOVERY_TIMEOUT 60 PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT 300)
+  gtest_discover_tests(${target} DISCOVERY_TIMEOUT 60 PROPERTIES LABELS "${labels}" TIMEOUT 300)
 endfunction()
