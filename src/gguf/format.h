@@ -17,6 +17,7 @@ inline constexpr uint64_t kMaxAlignment = 1 << 20;
 
 inline constexpr uint64_t kMaxKeyBytes = 65535;      // the specification's
 inline constexpr uint64_t kMaxTensorNameBytes = 64;  // the specification's
+inline constexpr uint64_t kMaxKeyValues = 65536;
 inline constexpr uint32_t kMaxDims = 4;
 inline constexpr int kMaxArrayDepth = 4;
 

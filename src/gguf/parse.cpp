@@ -178,6 +178,10 @@ Status Parser::parse_header() {
   shard_contents_.version = version;
   PLM_TRY(n_tensors_, read<uint64_t>("number of tensors"));
   PLM_TRY(n_key_values_, read_count("number of metadata keys", kMinKeyValueBytes));
+  if (n_key_values_ > kMaxKeyValues) {
+    return make_error(ErrorKind::unsupported, "number of metadata keys: found {}, expected at most {}",
+                      n_key_values_, kMaxKeyValues);
+  }
   if (n_tensors_ > cursor_.remaining() / kMinTensorBytes) {
     return make_error(ErrorKind::bad_data,
                       "number of tensors: found {}, expected at most {} in the {} bytes left", n_tensors_,
