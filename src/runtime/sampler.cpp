@@ -189,8 +189,10 @@ void Sampler::State::apply(SamplerStage stage) {
 
 Result<TokenId> Sampler::State::sample(std::span<const float> logits) {
   PLM_TRY_STATUS(candidates.assign(logits));
-  candidates.change_each(biases, [](float bias, float& logit) { logit += bias; });
-  if (!std::isfinite(candidates.max_logit())) {
+  if (!biases.empty()) {
+    candidates.change_each(biases, [](float bias, float& logit) { logit += bias; });
+  }
+  if (!biases.empty() && !std::isfinite(candidates.max_logit())) {
     return make_error(ErrorKind::bad_data, "cannot choose a token: the logit bias leaves none to choose");
   }
   const bool is_greedy = options.temperature <= 0.0f;

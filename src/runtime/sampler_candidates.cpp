@@ -13,17 +13,24 @@ constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
 // Above this the heap of select_best costs more than a partition of the whole list.
 constexpr int64_t kMaxHeap = 1024;
 
-// The best n of a dense array, in no order. Blocks in which nothing beats the worst of the best so far are
-// passed by with one comparison per element, which compilers turn into vector code.
-void select_best(std::span<const float> logits, size_t n, std::vector<Candidate>& best) {
+// Calls visit(begin, end) for each block that holds a number not at most `threshold` (a NaN counts), which
+// may grow on the way. Other blocks cost one comparison per element, which compilers turn into vector code.
+template <class Visit>
+void for_each_block_above(std::span<const float> numbers, const float& threshold, Visit&& visit) {
   constexpr size_t kBlock = 64;
+  for (size_t begin = 0; begin < numbers.size(); begin += kBlock) {
+    const size_t end = std::min(begin + kBlock, numbers.size());
+    int any = 0;
+    for (size_t i = begin; i < end; ++i) any |= !(numbers[i] <= threshold);
+    if (any) visit(begin, end);
+  }
+}
+
+// The best n of a dense array, in no order.
+void select_best(std::span<const float> logits, size_t n, std::vector<Candidate>& best) {
   best.clear();
   float threshold = kMinusInfinity;
-  for (size_t begin = 0; begin < logits.size(); begin += kBlock) {
-    const size_t end = std::min(begin + kBlock, logits.size());
-    bool any = false;
-    for (size_t i = begin; i < end; ++i) any |= logits[i] > threshold;
-    if (!any) continue;
+  for_each_block_above(logits, threshold, [&](size_t begin, size_t end) {
     for (size_t i = begin; i < end; ++i) {
       if (!(logits[i] > threshold)) continue;
       if (best.size() == n) {
@@ -34,7 +41,7 @@ void select_best(std::span<const float> logits, size_t n, std::vector<Candidate>
       std::push_heap(best.begin(), best.end(), is_better);
       if (best.size() == n) threshold = best.front().logit;
     }
-  }
+  });
 }
 
 }  // namespace
@@ -42,10 +49,12 @@ void select_best(std::span<const float> logits, size_t n, std::vector<Candidate>
 Result<float> check_logits(std::span<const float> logits) {
   float max = kMinusInfinity;
   bool has_nan = false;
-  for (const float logit : logits) {
-    has_nan |= logit != logit;
-    max = logit > max ? logit : max;
-  }
+  for_each_block_above(logits, max, [&](size_t begin, size_t end) {
+    for (size_t i = begin; i < end; ++i) {
+      has_nan |= std::isnan(logits[i]);
+      max = std::max(max, logits[i]);
+    }
+  });
   if (has_nan) {
     const auto first = std::find_if(logits.begin(), logits.end(), [](float x) { return std::isnan(x); });
     return make_error(ErrorKind::bad_data, "cannot choose a token: the logit of token {} is not a number",
