@@ -1,0 +1,54 @@
+// The input of a matrix product, rounded once and shared by all matrices that read it.
+//
+// Quantised weights are multiplied in integers, so the input is rounded to integers in blocks of 32
+// with one scale each: x ~ scale * q. Two precisions:
+//   fine    q has 16 bits, kept as two planes of signed bytes, q = 256 high + low. For few tokens:
+//           decode waits for memory anyway, and the rounding costs nothing that can be seen.
+//   coarse  q has 8 bits. For prefill, which is bound by arithmetic.
+// Plain weights (F32, F16, BF16) read the numbers themselves.
+#pragma once
+
+#include <cstdint>
+
+#include "base/aligned_buffer.h"
+#include "base/error.h"
+
+namespace plm::kernels {
+
+enum class Precision { fine, coarse };
+
+// Up to this many tokens the input of a product is kept fine.
+inline constexpr int64_t kFineTokens = 8;
+
+constexpr Precision precision_for(int64_t n_tokens) {
+  return n_tokens <= kFineTokens ? Precision::fine : Precision::coarse;
+}
+
+struct Activations {
+  // Room for that many tokens of that width. The fields below are set up by begin().
+  static Result<Activations> allocate(int64_t max_tokens, int64_t max_width);
+
+  // Starts a new input: values stay with the caller, rows value_stride apart.
+  void begin(const float* values_TK, int64_t n_tokens, int64_t width, int64_t value_stride,
+             Precision precision);
+
+  int64_t n_blocks() const { return (width + 31) / 32; }
+
+  const float* values = nullptr;
+  int64_t value_stride = 0;
+  int64_t n_tokens = 0;
+  int64_t width = 0;
+  Precision precision = Precision::fine;
+
+  // Order [block][token], so that a tile of tokens reads one stretch. A last block that is not
+  // full is filled with zeros.
+  int8_t* high = nullptr;       // [block][token][32]; the only plane when coarse
+  int8_t* low = nullptr;        // [block][token][32]
+  float* scale = nullptr;       // [block][token]
+  int32_t* half_sum = nullptr;  // [block][token][2]: sums of q over the two halves of the block
+
+  AlignedBuffer storage;
+  int64_t max_tokens = 0, max_width = 0;
+};
+
+}  // namespace plm::kernels

@@ -1,0 +1,69 @@
+// Norm, rotation, squared ReLU and the rounding of inputs, as the paper and the contract say them.
+#include <cmath>
+
+#include "kernels/reference/reference.h"
+
+namespace plm::kernels::reference {
+
+void rms_norm(const float* x, const float* weight, int64_t n, float epsilon, float* out) {
+  double sum_of_squares = 0;
+  for (int64_t i = 0; i < n; ++i) sum_of_squares += static_cast<double>(x[i]) * x[i];
+  const double scale = 1.0 / std::sqrt(sum_of_squares / static_cast<double>(n) + epsilon);
+  for (int64_t i = 0; i < n; ++i) out[i] = static_cast<float>(x[i] * scale * weight[i]);
+}
+
+void rope(float* x, int64_t n, const float* cos_sin) {
+  PLM_CHECK(n % 2 == 0);
+  for (int64_t i = 0; i < n; i += 2) {
+    const float a = x[i], b = x[i + 1];
+    x[i] = a * cos_sin[i] - b * cos_sin[i + 1];
+    x[i + 1] = a * cos_sin[i + 1] + b * cos_sin[i];
+  }
+}
+
+int64_t relu2(float* x, int64_t n) {
+  int64_t n_live = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    x[i] = x[i] > 0 ? x[i] * x[i] : 0.0f;
+    n_live += x[i] > 0;
+  }
+  return n_live;
+}
+
+int64_t list_live(const float* x, int64_t n, int32_t* index, float* value) {
+  int64_t count = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    if (!(x[i] > 0)) continue;
+    index[count] = static_cast<int32_t>(i);
+    value[count] = x[i];
+    ++count;
+  }
+  return count;
+}
+
+void quantize_token(const float* x, Activations& out, int64_t token) {
+  const bool fine = out.precision == Precision::fine;
+  const int largest_q = fine ? 32512 : 127;  // 127 * 256, so that the high byte stays within 127
+  for (int64_t block = 0; block < out.n_blocks(); ++block) {
+    const int64_t n = std::min<int64_t>(32, out.width - 32 * block);
+    float largest = 0;
+    for (int64_t i = 0; i < n; ++i) largest = std::max(largest, std::fabs(x[32 * block + i]));
+    // A block of nothing but tiny numbers is zero: its inverse would overflow.
+    const float inverse = largest > 1e-30f ? static_cast<float>(largest_q) / largest : 0.0f;
+    const int64_t at = block * out.n_tokens + token;
+    out.scale[at] = inverse > 0 ? largest / static_cast<float>(largest_q) : 0.0f;
+    int32_t sums[2] = {0, 0};
+    for (int64_t i = 0; i < 32; ++i) {
+      const int q = i < n ? static_cast<int>(std::nearbyint(x[32 * block + i] * inverse)) : 0;
+      sums[i / 16] += q;
+      // high is rounded, so that low fits a signed byte.
+      const int high = fine ? (q + 128) >> 8 : q;
+      out.high[32 * at + i] = static_cast<int8_t>(high);
+      if (fine) out.low[32 * at + i] = static_cast<int8_t>(q - 256 * high);
+    }
+    out.half_sum[2 * at] = sums[0];
+    out.half_sum[2 * at + 1] = sums[1];
+  }
+}
+
+}  // namespace plm::kernels::reference

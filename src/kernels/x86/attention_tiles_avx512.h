@@ -1,0 +1,149 @@
+// The two steps that latent and expanded attention share: products of a few rows with a panel, and
+// the transposition of 32-bit numbers (floats, or pairs of bf16). Products are float32 or, where the
+// file is compiled for it, pairs of bf16: a panel row is then two values of the summed dimension.
+#pragma once
+
+#include "kernels/x86/simd_avx512.h"
+
+namespace plm::kernels::avx512 {
+
+struct FloatProduct {
+  static __m512 multiply_add(__m512 sum, __m512i a, __m512i b) {
+    return _mm512_fmadd_ps(_mm512_castsi512_ps(a), _mm512_castsi512_ps(b), sum);
+  }
+};
+
+// c[m][n] (+)= sum over k of a[m][k] b[k][n] for kRows rows and 16 kVectors columns.
+// a: 32-bit numbers, a_stride apart; b: panel rows b_stride numbers apart. scale_c multiplies what c
+// held before (null: c is overwritten).
+template <class Product, int kRows, int kVectors>
+inline void panel_tile(const uint32_t* a, int64_t a_stride, const uint32_t* b, int64_t b_stride, int64_t n_k,
+                       float* c, int64_t c_stride, const float* scale_c, __mmask16 last_mask) {
+  __m512 sums[kRows][kVectors];
+#pragma GCC unroll 16
+  for (int m = 0; m < kRows; ++m) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) {
+      const __mmask16 mask = v == kVectors - 1 ? last_mask : 0xffff;
+      sums[m][v] = scale_c == nullptr ? _mm512_setzero_ps()
+                                      : _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, c + m * c_stride + 16 * v),
+                                                      _mm512_set1_ps(scale_c[m]));
+    }
+  }
+  for (int64_t k = 0; k < n_k; ++k) {
+    __m512i columns[kVectors];
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) columns[v] = load(b + k * b_stride + 16 * v);
+#pragma GCC unroll 16
+    for (int m = 0; m < kRows; ++m) {
+      const __m512i value = _mm512_set1_epi32(static_cast<int>(a[m * a_stride + k]));
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) sums[m][v] = Product::multiply_add(sums[m][v], value, columns[v]);
+    }
+  }
+#pragma GCC unroll 16
+  for (int m = 0; m < kRows; ++m) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) {
+      const __mmask16 mask = v == kVectors - 1 ? last_mask : 0xffff;
+      _mm512_mask_storeu_ps(c + m * c_stride + 16 * v, mask, sums[m][v]);
+    }
+  }
+}
+
+template <class Product, int kVectors>
+inline void panel_rows(const uint32_t* a, int64_t a_stride, const uint32_t* b, int64_t b_stride, int64_t n_k,
+                       float* c, int64_t c_stride, const float* scale_c, int64_t n_rows,
+                       __mmask16 last_mask) {
+  int64_t m = 0;
+  const auto scale_at = [&](int64_t row) { return scale_c == nullptr ? nullptr : scale_c + row; };
+  for (; m + 6 <= n_rows; m += 6) {
+    panel_tile<Product, 6, kVectors>(a + m * a_stride, a_stride, b, b_stride, n_k, c + m * c_stride, c_stride,
+                                     scale_at(m), last_mask);
+  }
+  for (; m < n_rows; ++m) {
+    panel_tile<Product, 1, kVectors>(a + m * a_stride, a_stride, b, b_stride, n_k, c + m * c_stride, c_stride,
+                                     scale_at(m), last_mask);
+  }
+}
+
+// n_rows rows of a times a panel of n_columns columns (b is readable to a multiple of 16).
+template <class Product>
+inline void panel_product(const uint32_t* a, int64_t a_stride, const uint32_t* b, int64_t b_stride,
+                          int64_t n_k, float* c, int64_t c_stride, const float* scale_c, int64_t n_rows,
+                          int64_t n_columns) {
+  int64_t n = 0;
+  for (; n + 64 <= n_columns; n += 64) {
+    panel_rows<Product, 4>(a, a_stride, b + n, b_stride, n_k, c + n, c_stride, scale_c, n_rows, 0xffff);
+  }
+  for (; n < n_columns; n += 16) {
+    panel_rows<Product, 1>(a, a_stride, b + n, b_stride, n_k, c + n, c_stride, scale_c, n_rows,
+                           tail_mask(n_columns - n));
+  }
+}
+
+// out[j * out_stride + i] = in[i * in_stride + j] for 16 x 16 numbers; rows i >= n_rows count as zero,
+// columns j >= n_columns are not written.
+inline void transpose_16x16(const uint32_t* in, int64_t in_stride, int64_t n_rows, int64_t n_columns,
+                            uint32_t* out, int64_t out_stride) {
+  __m512i r[16];
+  const __mmask16 mask = tail_mask(n_columns);
+#pragma GCC unroll 16
+  for (int i = 0; i < 16; ++i) {
+    r[i] = i < n_rows ? _mm512_maskz_loadu_epi32(mask, in + i * in_stride) : _mm512_setzero_si512();
+  }
+  __m512i t[16];
+#pragma GCC unroll 8
+  for (int i = 0; i < 8; ++i) {
+    t[2 * i] = _mm512_unpacklo_epi32(r[2 * i], r[2 * i + 1]);
+    t[2 * i + 1] = _mm512_unpackhi_epi32(r[2 * i], r[2 * i + 1]);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    r[4 * i] = _mm512_unpacklo_epi64(t[4 * i], t[4 * i + 2]);
+    r[4 * i + 1] = _mm512_unpackhi_epi64(t[4 * i], t[4 * i + 2]);
+    r[4 * i + 2] = _mm512_unpacklo_epi64(t[4 * i + 1], t[4 * i + 3]);
+    r[4 * i + 3] = _mm512_unpackhi_epi64(t[4 * i + 1], t[4 * i + 3]);
+  }
+  // Lane l of r[4 i + j] has column 4 l + j of rows 4 i .. 4 i + 3; gather the lanes of a column.
+#pragma GCC unroll 4
+  for (int j = 0; j < 4; ++j) {
+    const __m512i a = _mm512_shuffle_i32x4(r[j], r[4 + j], 0x88),
+                  b = _mm512_shuffle_i32x4(r[j], r[4 + j], 0xdd);
+    const __m512i c = _mm512_shuffle_i32x4(r[8 + j], r[12 + j], 0x88),
+                  d = _mm512_shuffle_i32x4(r[8 + j], r[12 + j], 0xdd);
+    const __m512i columns[4] = {_mm512_shuffle_i32x4(a, c, 0x88), _mm512_shuffle_i32x4(b, d, 0x88),
+                                _mm512_shuffle_i32x4(a, c, 0xdd), _mm512_shuffle_i32x4(b, d, 0xdd)};
+#pragma GCC unroll 4
+    for (int l = 0; l < 4; ++l) {
+      if (4 * l + j < n_columns) _mm512_storeu_si512(out + (4 * l + j) * out_stride, columns[l]);
+    }
+  }
+}
+
+// One step of the running softmax of a row of n scores (those beyond are not seen): turns scores into
+// exp(score - new maximum), zero up to n_padded; updates maximum and sum; returns by how much what was
+// summed before shrinks.
+inline float softmax_step(float* scores, int64_t n, int64_t n_padded, float& maximum, float& sum) {
+  __m512 largest = _mm512_set1_ps(maximum);
+  for (int64_t s = 0; s < n; s += 16) {
+    const __mmask16 mask = tail_mask(n - s);
+    largest = _mm512_mask_max_ps(largest, mask, largest, _mm512_maskz_loadu_ps(mask, scores + s));
+  }
+  const float new_maximum = _mm512_reduce_max_ps(largest);
+  const __m512 shift = _mm512_set1_ps(new_maximum);
+  __m512 total = _mm512_setzero_ps();
+  for (int64_t s = 0; s < n_padded; s += 16) {
+    const __mmask16 mask = s < n ? tail_mask(n - s) : 0;
+    const __m512 weight = _mm512_maskz_mov_ps(mask, exp(_mm512_sub_ps(_mm512_loadu_ps(scores + s), shift)));
+    total = _mm512_add_ps(total, weight);
+    _mm512_storeu_ps(scores + s, weight);
+  }
+  const float keep = _mm512_cvtss_f32(exp(_mm512_set1_ps(maximum - new_maximum)));
+  const float kept = sum > 0 ? keep : 0.0f;
+  sum = sum * kept + _mm512_reduce_add_ps(total);
+  maximum = new_maximum;
+  return kept;
+}
+
+}  // namespace plm::kernels::avx512

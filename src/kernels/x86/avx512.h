@@ -1,0 +1,25 @@
+// The AVX-512 kernels, by the names of the table. Contracts: kernels.h.
+#pragma once
+
+#include "kernels/kernels.h"
+
+namespace plm::kernels::avx512 {
+
+void rms_norm(const float* x, const float* weight, int64_t n, float epsilon, float* out);
+int64_t relu2(float* x, int64_t n);
+int64_t list_live(const float* x, int64_t n, int32_t* index, float* value);
+void quantize_token(const float* x, Activations& out, int64_t token);
+void matmul(const MatmulArgs& args);  // quantised weights; plain ones go to matmul_plain
+void matmul_plain(const MatmulArgs& args);
+void sparse_matmul(const SparseMatmulArgs& args);
+void latent_attend(const LatentAttendArgs& args);
+void expanded_attend(const ExpandedAttendArgs& args);
+
+}  // namespace plm::kernels::avx512
+
+namespace plm::kernels::avx512_bf16 {
+
+void latent_attend(const LatentAttendArgs& args);      // bf16 caches; others as avx512
+void expanded_attend(const ExpandedAttendArgs& args);  // unless exact products are asked
+
+}  // namespace plm::kernels::avx512_bf16

@@ -1,0 +1,165 @@
+// Quantised matrix products with VNNI (vpdpbusd).
+//
+// One register holds four columns of 16 rows as unsigned codes; the input's four numbers are
+// broadcast. A tile is 16 rows x kTokens tokens: kTokens float accumulators, 8 registers of codes,
+// and per token and block 8 (coarse) or 16 (fine) dot instructions between two scalings. The offset
+// of the codes is folded into the start value: sum (code - offset) q = sum code q - offset sum q.
+#include "kernels/x86/avx512.h"
+#include "kernels/x86/simd_avx512.h"
+
+namespace plm::kernels::avx512 {
+namespace {
+
+inline __m512i broadcast_four(const int8_t* at) {
+  return _mm512_set1_epi32(*reinterpret_cast<const int32_t*>(at));
+}
+
+// Dot products of half a block (16 columns, steps first .. first + 3) with one token.
+inline __m512i dot_half(const __m512i* codes, const int8_t* x, __m512i start) {
+#pragma GCC unroll 4
+  for (int s = 0; s < 4; ++s) start = _mm512_dpbusd_epi32(start, codes[s], broadcast_four(x + 4 * s));
+  return start;
+}
+
+template <TensorType kType, Precision kPrecision, int kTokens>
+inline void tile(const std::byte* group, const Activations& x, int64_t first_token, int64_t token_stride,
+                 __m512 (&sums)[kTokens]) {
+  constexpr PackedFormat kFormat = packed_format(kType);
+  constexpr int kOffset = dot_offset(kFormat);
+  const int64_t n_units = x.n_blocks() / kFormat.blocks_per_unit();
+  int64_t at = first_token;  // of block and token, in the order [block][token]
+  const std::byte* p = group;
+  Scales<kType> scales;
+  for (int64_t u = 0; u < n_units; ++u) {
+    scales.load_unit(p);
+    p += kFormat.header_bytes();
+    for (int64_t b = 0; b < kFormat.blocks_per_unit(); ++b, p += kFormat.block_bytes(), at += x.n_tokens) {
+      scales.load_block(p);
+      __m512i codes[8];
+      load_codes<kFormat.codes>(p + kFormat.scale_bytes(), codes);
+#pragma GCC unroll 16
+      for (int t = 0; t < kTokens; ++t) {
+        const int64_t i = at + t * token_stride;
+        const int32_t sum0 = x.half_sum[2 * i], sum1 = x.half_sum[2 * i + 1];
+        __m512i dot0, dot1;
+        if constexpr (kFormat.scale_per_16()) {
+          dot0 = _mm512_set1_epi32(-kOffset * sum0);
+          dot1 = _mm512_set1_epi32(-kOffset * sum1);
+        } else {
+          dot0 = kOffset == 0 ? _mm512_setzero_si512() : _mm512_set1_epi32(-kOffset * (sum0 + sum1));
+          dot1 = _mm512_setzero_si512();
+        }
+        if constexpr (kPrecision == Precision::fine) {
+          const __m512i zero = _mm512_setzero_si512();
+          const __m512i high0 = dot_half(codes, x.high + 32 * i, zero);
+          const __m512i high1 = dot_half(codes + 4, x.high + 32 * i + 16, zero);
+          dot0 = _mm512_add_epi32(dot_half(codes, x.low + 32 * i, dot0), _mm512_slli_epi32(high0, 8));
+          dot1 =
+              _mm512_add_epi32(dot_half(codes + 4, x.low + 32 * i + 16, dot1), _mm512_slli_epi32(high1, 8));
+        } else {
+          dot0 = dot_half(codes, x.high + 32 * i, dot0);
+          dot1 = dot_half(codes + 4, x.high + 32 * i + 16, dot1);
+        }
+        const __m512 x_scale = _mm512_set1_ps(x.scale[i]);
+        if constexpr (kFormat.scale_per_16()) {
+          sums[t] =
+              _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot0), _mm512_mul_ps(scales.scale[0], x_scale), sums[t]);
+          sums[t] =
+              _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot1), _mm512_mul_ps(scales.scale[1], x_scale), sums[t]);
+        } else {
+          sums[t] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_add_epi32(dot0, dot1)),
+                                    _mm512_mul_ps(scales.scale[0], x_scale), sums[t]);
+        }
+        if constexpr (kFormat.has_minimum() && kFormat.scale_per_16()) {
+          const __m512 x0 = _mm512_set1_ps(x.scale[i] * static_cast<float>(sum0));
+          const __m512 x1 = _mm512_set1_ps(x.scale[i] * static_cast<float>(sum1));
+          sums[t] = _mm512_fnmadd_ps(scales.minimum[0], x0, sums[t]);
+          sums[t] = _mm512_fnmadd_ps(scales.minimum[1], x1, sums[t]);
+        } else if constexpr (kFormat.has_minimum()) {
+          const __m512 x_sum = _mm512_set1_ps(x.scale[i] * static_cast<float>(sum0 + sum1));
+          sums[t] = _mm512_fnmadd_ps(scales.minimum[0], x_sum, sums[t]);
+        }
+      }
+    }
+  }
+}
+
+template <TensorType kType, Precision kPrecision, int kTokens>
+void tile_to_memory(const MatmulArgs& args, int64_t group, int64_t i) {
+  __m512 sums[kTokens];
+#pragma GCC unroll 16
+  for (int t = 0; t < kTokens; ++t) sums[t] = _mm512_setzero_ps();
+  tile<kType, kPrecision, kTokens>(args.weight->group(group), *args.x,
+                                   args.first_token + i * args.token_stride, args.token_stride, sums);
+  const int64_t row = group * kGroupRows;
+  const __mmask16 mask = tail_mask(args.weight->rows - row);
+#pragma GCC unroll 16
+  for (int t = 0; t < kTokens; ++t) {
+    float* y = args.y + (i + t) * args.y_stride + row;
+    if (args.add) sums[t] = _mm512_add_ps(sums[t], _mm512_maskz_loadu_ps(mask, y));
+    _mm512_mask_storeu_ps(y, mask, sums[t]);
+  }
+}
+
+// Tokens in stretches whose input stays in the second-level cache while all groups pass over it.
+template <TensorType kType, Precision kPrecision>
+void all_tiles(const MatmulArgs& args) {
+  constexpr int kWide = kPrecision == Precision::coarse ? 16 : 4;
+  const int64_t fitting = (int64_t{384} << 10) / (args.weight->cols + 1);
+  const int64_t stretch = fitting < 32 ? 32 : fitting / 16 * 16;
+  for (int64_t begin = 0; begin < args.n_tokens; begin += stretch) {
+    const int64_t end = begin + stretch < args.n_tokens ? begin + stretch : args.n_tokens;
+    for (int64_t group = args.group_begin; group < args.group_end; ++group) {
+      int64_t i = begin;
+      for (; i + kWide <= end; i += kWide) tile_to_memory<kType, kPrecision, kWide>(args, group, i);
+      if constexpr (kWide > 4) {
+        for (; i + 4 <= end; i += 4) tile_to_memory<kType, kPrecision, 4>(args, group, i);
+      }
+      for (; i < end; ++i) tile_to_memory<kType, kPrecision, 1>(args, group, i);
+    }
+  }
+}
+
+template <TensorType kType>
+void by_precision(const MatmulArgs& args) {
+  if (args.x->precision == Precision::fine) {
+    all_tiles<kType, Precision::fine>(args);
+  } else {
+    all_tiles<kType, Precision::coarse>(args);
+  }
+}
+
+}  // namespace
+
+void matmul(const MatmulArgs& args) {
+  switch (args.weight->type) {
+    case TensorType::q4_0:
+      return by_precision<TensorType::q4_0>(args);
+    case TensorType::q4_1:
+      return by_precision<TensorType::q4_1>(args);
+    case TensorType::q5_0:
+      return by_precision<TensorType::q5_0>(args);
+    case TensorType::q5_1:
+      return by_precision<TensorType::q5_1>(args);
+    case TensorType::q8_0:
+      return by_precision<TensorType::q8_0>(args);
+    case TensorType::q2_k:
+      return by_precision<TensorType::q2_k>(args);
+    case TensorType::q3_k:
+      return by_precision<TensorType::q3_k>(args);
+    case TensorType::q4_k:
+      return by_precision<TensorType::q4_k>(args);
+    case TensorType::q5_k:
+      return by_precision<TensorType::q5_k>(args);
+    case TensorType::q6_k:
+      return by_precision<TensorType::q6_k>(args);
+    case TensorType::iq4_nl:
+      return by_precision<TensorType::iq4_nl>(args);
+    case TensorType::iq4_xs:
+      return by_precision<TensorType::iq4_xs>(args);
+    default:
+      return matmul_plain(args);
+  }
+}
+
+}  // namespace plm::kernels::avx512

@@ -1,0 +1,7 @@
+#include "kernels/kernels.h"
+
+namespace plm::kernels {
+
+void use_avx2(Kernels&) {}
+
+}  // namespace plm::kernels
