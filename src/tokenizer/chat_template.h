@@ -29,7 +29,9 @@ struct ChatTemplate {
   ChatFormat format = ChatFormat::plain;
   // Written first when the conversation does not begin with a system message; empty for none.
   std::string default_system;
-  std::string eos_text;  // zephyr and llama2 end an answer with the eos token's text
+  // The texts of the bos and eos tokens, which llama2 and zephyr write between turns.
+  std::string bos_text = "<s>";
+  std::string eos_text = "</s>";
 
   // The form for a template's source. An unknown or empty source gives `plain`.
   static ChatTemplate detect(std::string_view source);
