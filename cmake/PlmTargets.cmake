@@ -21,8 +21,8 @@ if(PLM_SANITIZE)
   add_link_options(-fsanitize=${PLM_SANITIZE})
 endif()
 
-# g++ 12 sees overflows in its own std::vector and std::string at -O3 that are not there (GCC bugs
-# 105329, 105651); the sanitizers and clang look for real ones.
+# At -O3 g++ 12 sees overflows inside its own std::vector and std::string that are not there; the
+# sanitizers and clang look for real ones.
 function(plm_set_warnings target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wcast-align
                          $<$<CXX_COMPILER_ID:GNU>:-Wno-stringop-overflow -Wno-restrict>
