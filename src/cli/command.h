@@ -1,0 +1,36 @@
+// What a subcommand of `plm` is. A new one: a file with a class and its make_..._command, and a line in the
+// table of commands.cpp.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "base/error.h"
+
+namespace plm::cli {
+
+class Command {
+ public:
+  virtual ~Command() = default;
+
+  // Declares options, bound to members of the command. Options use llama.cpp's names; those of one dash and
+  // several letters come from the table in arguments.cpp.
+  virtual void add_options(CLI::App& app) = 0;
+
+  // Does the work: results to stdout (output.h), talk to stderr. An invalid_argument error exits with 2,
+  // any other with 1.
+  virtual Status run() = 0;
+};
+
+struct CommandEntry {
+  std::string_view name;
+  std::string_view summary;   // one line, for the list of commands
+  std::string_view examples;  // shown at the end of --help, a line each
+  std::unique_ptr<Command> (*make)();
+};
+
+std::span<const CommandEntry> all_commands();
+
+}  // namespace plm::cli

@@ -1,0 +1,14 @@
+// The makers of all commands, one for each subcommand.
+#pragma once
+
+#include <memory>
+
+#include "cli/command.h"
+
+namespace plm::cli {
+
+std::unique_ptr<Command> make_tokenize_command();
+std::unique_ptr<Command> make_detokenize_command();
+std::unique_ptr<Command> make_inspect_command();
+
+}  // namespace plm::cli

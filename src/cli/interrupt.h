@@ -1,0 +1,18 @@
+// Ctrl-C: work in small steps asks whether it was pressed, and ends in good order.
+#pragma once
+
+#include "base/error.h"
+
+namespace plm::cli {
+
+// From now on SIGINT and SIGTERM set a flag. A second SIGINT before the flag is cleared ends the program the
+// hard way, in case the first is not looked at. SIGPIPE becomes an error of writing.
+void watch_interrupts();
+
+bool interrupted();
+void clear_interrupt();
+
+// The error of work that was interrupted; the program says nothing more and exits as shells expect (128 + 2).
+Error interrupted_error();
+
+}  // namespace plm::cli

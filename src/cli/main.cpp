@@ -1,0 +1,91 @@
+// The program `plm`: finds the subcommand, reads its options, runs it, and turns its outcome into an exit
+// code.
+
+#include <CLI/CLI.hpp>
+#include <exception>
+#include <new>
+#include <string>
+#include <vector>
+
+#include "cli/arguments.h"
+#include "cli/command.h"
+#include "cli/interrupt.h"
+#include "cli/output.h"
+
+namespace plm::cli {
+namespace {
+
+constexpr int kWorkFailed = 1;
+constexpr int kWrongCommandLine = 2;
+constexpr int kInterrupted = 128 + 2;
+
+int fail(int code, std::string_view message) {
+  talk("plm: {}", message);
+  return code;
+}
+
+int exit_code(const Status& status) {
+  if (status.ok()) return 0;
+  if (output_is_closed()) return 0;  // `plm run | head -1` is no failure
+  const Error& error = status.error();
+  if (error.kind == ErrorKind::cancelled) return kInterrupted;
+  return fail(error.kind == ErrorKind::invalid_argument ? kWrongCommandLine : kWorkFailed, error.message);
+}
+
+// CLI11 may put several lines into one message; here an error is one line.
+std::string one_line(std::string text) {
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return text;
+}
+
+int parse_and_run(const std::vector<std::string>& arguments) {
+  CLI::App app{"plm: runs PLM language models (GGUF files).", "plm"};
+  app.set_version_flag("--version", std::string("plm ") + PLM_VERSION);
+  app.require_subcommand(1);
+  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  app.footer(
+      "Without -m the bundled model is used, or the one PLM_MODEL names.\nplm COMMAND --help tells more.");
+
+  std::vector<std::pair<CLI::App*, std::unique_ptr<Command>>> commands;
+  for (const CommandEntry& entry : all_commands()) {
+    CLI::App* sub = app.add_subcommand(std::string(entry.name), std::string(entry.summary));
+    sub->footer("Examples:\n" + std::string(entry.examples));
+    commands.emplace_back(sub, entry.make());
+    commands.back().second->add_options(*sub);
+  }
+
+  auto translated = translate_arguments(arguments, app);
+  if (!translated.ok()) return exit_code(translated.error());
+  std::reverse(translated->begin(), translated->end());  // CLI11 takes them from the back
+  try {
+    app.parse(std::move(*translated));
+  } catch (const CLI::Success& wanted) {  // --help, --version
+    std::ostringstream text;
+    app.exit(wanted, text, text);
+    return exit_code(write_output(text.str()));
+  } catch (const CLI::ParseError& error) {
+    const auto chosen = app.get_subcommands();
+    const std::string program = chosen.empty() ? "plm" : "plm " + chosen.front()->get_name();
+    return fail(kWrongCommandLine, fmt::format("{} (see {} --help)", one_line(error.what()), program));
+  }
+  for (const auto& [sub, command] : commands) {
+    if (sub->parsed()) return exit_code(command->run());
+  }
+  return kWrongCommandLine;
+}
+
+}  // namespace
+}  // namespace plm::cli
+
+int main(int argc, char** argv) {
+  using plm::cli::fail;
+  plm::cli::watch_interrupts();
+  try {
+    return plm::cli::parse_and_run(std::vector<std::string>(argv + 1, argv + argc));
+  } catch (const std::bad_alloc&) {
+    return fail(plm::cli::kWorkFailed, "out of memory");
+  } catch (const std::exception& error) {
+    return fail(plm::cli::kWorkFailed, error.what());
+  }
+}
