@@ -18,7 +18,7 @@ namespace plm::gguf {
 struct TensorDescription {
   std::string name;
   TensorType type = TensorType::f32;
-  std::vector<int64_t> shape;  // 1 to 4 sizes in ggml's order, the contiguous row first
+  std::vector<int64_t> shape = {};  // 1 to 4 sizes in ggml's order, the contiguous row first
 };
 
 // The file appears under its name at finish(), whole; a Writer that is dropped before leaves nothing.
