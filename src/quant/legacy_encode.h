@@ -9,8 +9,10 @@ namespace plm::quant {
 
 inline constexpr float kLargestF16 = 65504.0f;
 
-// A scale that f16 can hold; only blocks beyond the range of the format are changed by it.
+// A scale that f16 can hold; only blocks beyond the range of the format are changed by it. What is not
+// a number becomes 0.
 inline float saturate_scale(float scale) {
+  if (std::isnan(scale)) return 0.0f;
   if (scale > kLargestF16) return kLargestF16;
   if (scale < -kLargestF16) return -kLargestF16;
   return scale;

@@ -1,9 +1,22 @@
 #include "quant/q2_k.h"
 
 #include "base/half.h"
+#include "quant/affine_search.h"
 #include "quant/packing.h"
 
 namespace plm::quant {
+namespace {
+
+constexpr AffineGrid kGrid{.sub_block = 16,
+                           .largest_code = 3,
+                           .largest_scale = 15,
+                           .below = 0.5f,
+                           .above = 1.5f,
+                           .step = 0.1f,
+                           .n_offsets = 2,
+                           .n_tops = 3};
+
+}  // namespace
 
 void unpack_scales_q2_k(const BlockQ2K& block, uint8_t scales[16], uint8_t mins[16]) {
   for (int b = 0; b < 16; ++b) {
@@ -38,5 +51,21 @@ void decode_q2_k(const void* blocks, float* out, int64_t n) {
     }
   }
 }
+
+void encode_weighted_q2_k(const float* in, const float* importance, void* blocks, int64_t n) {
+  auto* block = static_cast<BlockQ2K*>(blocks);
+  for (int64_t begin = 0; begin < n; begin += kElementsQ2K, ++block) {
+    AffineBlock found;
+    AffineSearch<kGrid>(in + begin, importance != nullptr ? importance + begin : nullptr).run(&found);
+    block->d = found.d;
+    block->dmin = found.dmin;
+    for (int b = 0; b < 16; ++b) {
+      block->scales[b] = static_cast<uint8_t>(found.scales[b] | (found.mins[b] << 4));
+    }
+    pack_bit_pairs(found.codes, block->codes);
+  }
+}
+
+void encode_q2_k(const float* in, void* blocks, int64_t n) { encode_weighted_q2_k(in, nullptr, blocks, n); }
 
 }  // namespace plm::quant

@@ -1,10 +1,23 @@
 #include "quant/q5_k.h"
 
 #include "base/half.h"
+#include "quant/affine_search.h"
 #include "quant/k_scales.h"
 #include "quant/packing.h"
 
 namespace plm::quant {
+namespace {
+
+constexpr AffineGrid kGrid{.sub_block = 32,
+                           .largest_code = 31,
+                           .largest_scale = 63,
+                           .below = 0.5f,
+                           .above = 3.0f,
+                           .step = 0.4f,
+                           .n_offsets = 2,
+                           .n_tops = 2};
+
+}  // namespace
 
 void unpack_scales_q5_k(const BlockQ5K& block, uint8_t scales[8], uint8_t mins[8]) {
   unpack_k_scales(block.scales, scales, mins);
@@ -39,5 +52,21 @@ void decode_q5_k(const void* blocks, float* out, int64_t n) {
     }
   }
 }
+
+void encode_weighted_q5_k(const float* in, const float* importance, void* blocks, int64_t n) {
+  auto* block = static_cast<BlockQ5K*>(blocks);
+  for (int64_t begin = 0; begin < n; begin += kElementsQ5K, ++block) {
+    AffineBlock found;
+    AffineSearch<kGrid>(in + begin, importance != nullptr ? importance + begin : nullptr).run(&found);
+    block->d = found.d;
+    block->dmin = found.dmin;
+    pack_k_scales(found.scales, found.mins, block->scales);
+    for (int group = 0; group < 4; ++group)
+      pack_nibbles(found.codes + 64 * group, 32, block->low + 32 * group);
+    pack_bit_plane(found.codes, 4, block->high);
+  }
+}
+
+void encode_q5_k(const float* in, void* blocks, int64_t n) { encode_weighted_q5_k(in, nullptr, blocks, n); }
 
 }  // namespace plm::quant
