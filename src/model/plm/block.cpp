@@ -1,0 +1,106 @@
+// One PLM layer: latent attention, then squared-ReLU feed-forward. Letters: docs/dimensions.md.
+#include "model/plm/block.h"
+
+#include "model/plm/density.h"
+
+namespace plm::model {
+namespace {
+
+void feed_forward(const BlockContext& context, const PlmLayer& w) {
+  const Config& c = context.config;
+  const Team& team = context.team;
+  Workspace& s = context.work;
+  ThreadWorkspace& mine = context.mine();
+  const int64_t T = context.n_tokens(), D = c.width, F = c.ffn_width;
+
+  const kernels::Activations& h_TD = normed_input(context, w.ffn_norm_D, s.x_TD);
+  context.trace("ffn_in", h_TD.values, D, D);
+  team.matmul(w.ffn_up_FD, h_TD, s.a_TF, F);
+  if (context.step.trace != nullptr) {
+    team.barrier();
+    context.trace("ffn_pre", s.a_TF, F, F);
+    team.barrier();
+  }
+  // Squared ReLU on the rows this thread has just computed.
+  const auto [group_begin, group_end] = team.share(w.ffn_up_FD.n_groups());
+  const int64_t begin = group_begin * kernels::kGroupRows, end = std::min(group_end * kernels::kGroupRows, F);
+  mine.n_live = 0;
+  for (int64_t t = 0; t < T && begin < end; ++t)
+    mine.n_live += team.k.relu2(s.a_TF + t * F + begin, end - begin);
+  team.barrier();
+  context.trace("ffn_act", s.a_TF, F, F);
+
+  if (T > kPrivateTokens || !is_sparse(s, T, F)) {
+    team.matmul(w.ffn_down_DF, plain_input(context, s.a_TF, F), s.x_TD, D, /*add=*/true);
+  } else {
+    // A neuron that did not fire adds nothing: its row is not read.
+    const auto [first, last] = team.share(D, kernels::kNeuronMajorOutputs);
+    for (int64_t t = 0; t < T && first < last; ++t) {
+      const int64_t n_live = team.k.list_live(s.a_TF + t * F, F, mine.live_index_F, mine.live_value_F);
+      team.k.sparse_matmul({.weight = &w.ffn_down_neurons,
+                            .live = {.index = mine.live_index_F, .value = mine.live_value_F, .count = n_live},
+                            .y = s.x_TD + t * D,
+                            .begin = first,
+                            .end = last});
+    }
+  }
+  team.barrier();
+}
+
+}  // namespace
+
+void run_block(const BlockContext& context, const PlmLayer& w) {
+  const Config& c = context.config;
+  const Team& team = context.team;
+  Workspace& s = context.work;
+  const int64_t D = c.width;
+
+  // Attention. The cache remembers one row of C + R numbers a token, shared by all heads.
+  const kernels::Activations& h_TD = normed_input(context, w.attn_norm_D, s.x_TD);
+  context.trace("attn_in", h_TD.values, D, D);
+  team.matmul(w.q_proj_PD, h_TD, s.q_TP, c.query_width());
+  team.matmul(w.kv_down_ED, h_TD, s.kv_TE, c.cache_row_width());
+  team.barrier();
+  attend(context, w);
+  context.trace("attn_heads", s.o_TO, c.value_out_width(), c.value_out_width());
+  team.matmul(w.out_proj_DO, plain_input(context, s.o_TO, c.value_out_width()), s.x_TD, D, /*add=*/true);
+  team.barrier();
+  context.trace("h_mid", s.x_TD, D, D);
+
+  feed_forward(context, w);
+  context.trace("h_out", s.x_TD, D, D);
+}
+
+const kernels::Activations& normed_input(const BlockContext& context, const std::vector<float>& norm_D,
+                                         const float* x_TD) {
+  const int64_t T = context.n_tokens(), D = static_cast<int64_t>(norm_D.size());
+  const Team& team = context.team;
+  const bool is_private = T <= kPrivateTokens;
+  kernels::Activations& input = is_private ? context.mine().input : context.work.input;
+  float* values = is_private ? context.mine().input_TK : context.work.input_TK;
+  const auto [begin, end] = is_private ? ThreadPool::Range{0, T} : team.share(T);
+  // Every thread sets the same fields of a shared input, which all have left behind at the last barrier.
+  if (is_private || team.is_first()) input.begin(values, T, D, D, kernels::precision_for(T));
+  if (!is_private) team.barrier();
+  for (int64_t t = begin; t < end; ++t) {
+    team.k.rms_norm(x_TD + t * D, norm_D.data(), D, context.config.rms_epsilon, values + t * D);
+    team.k.quantize_token(values + t * D, input, t);
+  }
+  if (!is_private) team.barrier();
+  return input;
+}
+
+const kernels::Activations& plain_input(const BlockContext& context, const float* values_TK, int64_t width) {
+  const int64_t T = context.n_tokens();
+  const Team& team = context.team;
+  const bool is_private = T <= kPrivateTokens;
+  kernels::Activations& input = is_private ? context.mine().input : context.work.input;
+  const auto [begin, end] = is_private ? ThreadPool::Range{0, T} : team.share(T);
+  if (is_private || team.is_first()) input.begin(values_TK, T, width, width, kernels::precision_for(T));
+  if (!is_private) team.barrier();
+  for (int64_t t = begin; t < end; ++t) team.k.quantize_token(values_TK + t * width, input, t);
+  if (!is_private) team.barrier();
+  return input;
+}
+
+}  // namespace plm::model

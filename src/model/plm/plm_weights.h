@@ -1,0 +1,48 @@
+// PLM's weights as the step reads them. Names in the file and shapes: plm-facts 1.2,
+// docs/formats/plm_gguf.md.
+#pragma once
+
+#include <vector>
+
+#include "kernels/neuron_major.h"
+#include "model/config.h"
+#include "model/weights.h"
+
+namespace plm::model {
+
+struct PlmLayer {
+  std::vector<float> attn_norm_D;
+  kernels::PackedMatrix q_proj_PD;
+  kernels::PackedMatrix kv_down_ED;  // latent and rope key
+  std::vector<float> kv_norm_C;
+
+  // The up projection of the latent (attn_kv_b), head by head. A head's rows are padded to whole
+  // groups, so that heads can be computed apart.
+  kernels::PackedMatrix k_up_HNC;                  // keys from a latent: prefill expands with it
+  kernels::PackedMatrix v_up_HVC;                  // values from a latent
+  std::vector<kernels::PackedMatrix> k_absorb_CN;  // one for each head: queries into the latent space
+
+  kernels::PackedMatrix out_proj_DO;
+  std::vector<float> ffn_norm_D;
+  kernels::PackedMatrix ffn_up_FD;
+  kernels::PackedMatrix ffn_down_DF;            // for many tokens, whose live neurons together are most
+  kernels::NeuronMajorMatrix ffn_down_neurons;  // for few
+};
+
+struct PlmWeights {
+  kernels::FileMatrix embedding_WD;  // in the file
+  kernels::PackedMatrix output_WD;   // the same numbers: PLM's output is tied
+  std::vector<float> output_norm_D;
+  std::vector<PlmLayer> layers;
+  AlignedBuffer storage;
+
+  static Result<PlmWeights> load(const gguf::File& file, const Config& config, ThreadPool& pool,
+                                 const std::function<void(double)>& progress);
+};
+
+// Groups of 16 rows that a head's part of k_up / v_up takes.
+inline int64_t head_groups(int64_t head_rows) {
+  return (head_rows + kernels::kGroupRows - 1) / kernels::kGroupRows;
+}
+
+}  // namespace plm::model

@@ -1,0 +1,75 @@
+#include "model/plm/workspace.h"
+
+#include <algorithm>
+
+namespace plm::model {
+namespace {
+
+// Hands out parts of a block whose size is found by a first pass without memory.
+class Carver {
+ public:
+  explicit Carver(std::byte* base) : base_(base) {}
+
+  template <class T>
+  void take(T*& pointer, int64_t count) {
+    pointer = base_ == nullptr ? nullptr : reinterpret_cast<T*>(base_ + size_);
+    size_ += (static_cast<size_t>(count) * sizeof(T) + 64 + 63) / 64 * 64;  // vectors may read past the end
+  }
+  size_t size() const { return size_; }
+
+ private:
+  std::byte* base_;
+  size_t size_ = 0;
+};
+
+}  // namespace
+
+Result<Workspace> Workspace::allocate(const Config& c, int64_t max_tokens, int n_threads) {
+  Workspace w;
+  w.max_tokens = max_tokens;
+  w.threads.resize(static_cast<size_t>(n_threads));
+  const int64_t T = max_tokens, H = c.n_heads, C = c.kv_lora_rank, E = c.cache_row_width();
+  const int64_t widest = std::max({c.width, c.ffn_width, c.value_out_width()});
+  const auto carve = [&](Carver& carver) {
+    carver.take(w.x_TD, T * c.width);
+    carver.take(w.input_TK, T * c.width);
+    carver.take(w.q_TP, T * c.query_width());
+    carver.take(w.kv_TE, T * E);
+    carver.take(w.o_TO, T * c.value_out_width());
+    carver.take(w.a_TF, T * c.ffn_width);
+    carver.take(w.cos_sin_TR, T * c.rope_width);
+    carver.take(w.q_latent_THE, kPrivateTokens * H * E);
+    carver.take(w.part_out_HC, kLatentStretches * H * C);
+    carver.take(w.part_max_H, kLatentStretches * H);
+    carver.take(w.part_sum_H, kLatentStretches * H);
+    carver.take(w.merged_HC, kPrivateTokens * H * C);
+    carver.take(w.latent_SE, kExpandedStretch * E);
+    carver.take(w.softmax_max_HT, H * T);
+    carver.take(w.softmax_sum_HT, H * T);
+    for (ThreadWorkspace& mine : w.threads) {
+      carver.take(mine.input_TK, kPrivateTokens * widest);
+      carver.take(mine.live_index_F, c.ffn_width);
+      carver.take(mine.live_value_F, c.ffn_width);
+      carver.take(mine.k_SQ, kernels::kExpandedRows * c.key_width());
+      carver.take(mine.v_SV, kernels::kExpandedRows * c.value_width);
+      carver.take(mine.latent_scratch,
+                  kernels::latent_attend_scratch_bytes(H, C, c.rope_width, kExpandedStretch));
+      carver.take(mine.expanded_scratch,
+                  kernels::expanded_attend_scratch_bytes(c.key_width(), c.value_width));
+    }
+  };
+  Carver measure(nullptr);
+  carve(measure);
+  PLM_TRY(w.storage_, AlignedBuffer::allocate(measure.size()));
+  Carver carver(w.storage_.data());
+  carve(carver);
+  PLM_TRY(w.input, kernels::Activations::allocate(T, widest));
+  PLM_TRY(w.latents, kernels::Activations::allocate(kExpandedStretch, C));
+  for (ThreadWorkspace& mine : w.threads) {
+    PLM_TRY(mine.input, kernels::Activations::allocate(kPrivateTokens, widest));
+    PLM_TRY(mine.latent, kernels::Activations::allocate(1, std::max(C, c.nope_width)));
+  }
+  return w;
+}
+
+}  // namespace plm::model

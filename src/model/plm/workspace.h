@@ -1,0 +1,64 @@
+// Every buffer a step needs, allocated once for the largest step. Letters: docs/dimensions.md.
+#pragma once
+
+#include <vector>
+
+#include "base/aligned_buffer.h"
+#include "kernels/activations.h"
+#include "kernels/kernels.h"
+#include "model/config.h"
+
+namespace plm::model {
+
+// Positions of the cache expanded at once in prefill.
+inline constexpr int64_t kExpandedStretch = 2048;
+
+// Stretches of the cache (of one token each) that latent attention has under way at once.
+inline constexpr int64_t kLatentStretches = 256;
+
+// Up to this many tokens each thread prepares the inputs of products for itself: the same work on all
+// threads takes no longer than on one, and nobody waits.
+inline constexpr int64_t kPrivateTokens = kernels::kFineTokens;
+
+// What a thread has for itself.
+struct ThreadWorkspace {
+  kernels::Activations input;   // up to kPrivateTokens tokens, or one head's latent
+  float* input_TK = nullptr;    // the numbers behind it
+  kernels::Activations latent;  // one token of width C
+  int32_t* live_index_F = nullptr;
+  float* live_value_F = nullptr;
+  float* k_SQ = nullptr;  // kExpandedRows expanded keys of one head
+  float* v_SV = nullptr;
+  std::byte* latent_scratch = nullptr;
+  std::byte* expanded_scratch = nullptr;
+  int64_t n_live = 0;  // neurons that fired in this thread's share of the layer at hand
+};
+
+struct Workspace {
+  static Result<Workspace> allocate(const Config& config, int64_t max_tokens, int n_threads);
+
+  int64_t max_tokens = 0;
+  float* x_TD = nullptr;      // the residual stream
+  float* input_TK = nullptr;  // a normed input
+  float* q_TP = nullptr;
+  float* kv_TE = nullptr;
+  float* o_TO = nullptr;  // attention's answer, heads side by side
+  float* a_TF = nullptr;
+  float* cos_sin_TR = nullptr;
+  float* q_latent_THE = nullptr;  // absorbed queries, kPrivateTokens tokens
+  float* part_out_HC = nullptr;   // kLatentStretches partial answers
+  float* part_max_H = nullptr;
+  float* part_sum_H = nullptr;
+  float* merged_HC = nullptr;       // kPrivateTokens tokens
+  float* latent_SE = nullptr;       // kExpandedStretch cached rows in float
+  float* softmax_max_HT = nullptr;  // running softmax of the expanded form
+  float* softmax_sum_HT = nullptr;
+  kernels::Activations input;    // max_tokens tokens
+  kernels::Activations latents;  // kExpandedStretch tokens of width C
+  std::vector<ThreadWorkspace> threads;
+
+ private:
+  AlignedBuffer storage_;
+};
+
+}  // namespace plm::model

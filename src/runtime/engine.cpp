@@ -1,0 +1,117 @@
+#include "runtime/engine.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "base/cpu_features.h"
+#include "runtime/vocabulary_file.h"
+
+namespace plm::runtime {
+
+TensorType default_cache_type(kernels::Isa isa) {
+  return isa == kernels::Isa::avx512_bf16 ? TensorType::bf16 : TensorType::f16;
+}
+
+Result<std::unique_ptr<Engine>> Engine::load(const EngineOptions& options) {
+  PLM_TRY(gguf::File file, gguf::File::open(options.model_path));
+  std::unique_ptr<Engine> engine(new Engine(std::move(file)));
+  PLM_TRY(engine->kernels_, options.isa.empty() ? kernels::select_kernels()
+                                                : kernels::select_kernels(std::string_view(options.isa)));
+  if (options.n_threads < 0 || options.context_length < 0 || options.batch_size < 1 ||
+      options.batch_size > 65536) {
+    return make_error(
+        ErrorKind::invalid_argument,
+        "threads, context length and batch size: found {}, {} and {}, expected no negative numbers and a "
+        "batch of 1 to 65536",
+        options.n_threads, options.context_length, options.batch_size);
+  }
+  engine->pool_ = std::make_unique<ThreadPool>(options.n_threads > 0 ? options.n_threads : available_cpus());
+  PLM_TRY(engine->model_,
+          model::load_model(
+              engine->file_,
+              {.kernels = engine->kernels_, .max_tokens = options.batch_size, .progress = options.progress},
+              *engine->pool_));
+  PLM_TRY(engine->tokenizer_, load_tokenizer(engine->file_));
+  const auto n_tokens = static_cast<int64_t>(engine->tokenizer_->vocabulary_size());
+  if (n_tokens > engine->config().vocabulary_size) {
+    return make_error(
+        ErrorKind::bad_data,
+        "{}: key tokenizer.ggml.tokens: found {} tokens, expected at most {} (rows of token_embd.weight)",
+        options.model_path, n_tokens, engine->config().vocabulary_size);
+  }
+  engine->cache_type_ = options.cache_type.value_or(default_cache_type(engine->kernels_.isa));
+  engine->context_length_ =
+      options.context_length > 0 ? options.context_length : engine->config().context_length;
+  return engine;
+}
+
+Result<Session> Engine::new_session() { return new_session(context_length_); }
+
+Result<Session> Engine::new_session(int64_t context_length) {
+  PLM_TRY(model::LatentCache cache, model::LatentCache::create(config(), cache_type_, context_length));
+  return Session(*this, std::move(cache));
+}
+
+void Session::run_step(std::span<const TokenId> tokens, std::span<const int64_t> logits_of, float* logits) {
+  const model::SequenceSlice slice{.cache = &cache_, .n_tokens = static_cast<int64_t>(tokens.size())};
+  engine_->model().run({.tokens = tokens,
+                        .sequences = {&slice, 1},
+                        .logits_of = logits_of,
+                        .logits = logits,
+                        .attention = attention_,
+                        .trace = trace_},
+                       engine_->pool());
+}
+
+Status Session::decode(std::span<const TokenId> tokens, LogitsWanted wanted,
+                       const std::atomic<bool>* cancel) {
+  const int64_t n = static_cast<int64_t>(tokens.size()), W = engine_->config().vocabulary_size;
+  n_logits_ = 0;
+  if (n == 0)
+    return make_error(ErrorKind::invalid_argument, "decode: found no tokens, expected at least one");
+  if (n > capacity() - position()) {
+    return make_error(ErrorKind::invalid_argument,
+                      "decode: found {} tokens, expected at most {} (the context holds {}, {} are taken)", n,
+                      capacity() - position(), capacity(), position());
+  }
+  for (const TokenId token : tokens) {
+    if (token < 0 || token >= W) {
+      return make_error(ErrorKind::invalid_argument, "decode: token id: found {}, expected 0 to {}", token,
+                        W - 1);
+    }
+  }
+  const int64_t n_wanted = wanted == LogitsWanted::all ? n : (wanted == LogitsWanted::last ? 1 : 0);
+  logits_.resize(static_cast<size_t>(n_wanted * W));
+  std::vector<int64_t> logits_of;
+  for (int64_t begin = 0; begin < n; begin += engine_->model().max_tokens()) {
+    if (cancel != nullptr && cancel->load(std::memory_order_relaxed)) {
+      return make_error(ErrorKind::cancelled, "decode: cancelled after {} of {} tokens", begin, n);
+    }
+    const int64_t end = std::min(begin + engine_->model().max_tokens(), n);
+    logits_of.clear();
+    float* logits = logits_.data();
+    if (wanted == LogitsWanted::all) {
+      logits_of.resize(static_cast<size_t>(end - begin));
+      std::iota(logits_of.begin(), logits_of.end(), int64_t{0});
+      logits += begin * W;
+    } else if (wanted == LogitsWanted::last && end == n) {
+      logits_of.push_back(end - begin - 1);
+    }
+    run_step(tokens.subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin)), logits_of, logits);
+  }
+  n_logits_ = n_wanted;
+  return {};
+}
+
+std::span<const float> Session::logits() const {
+  PLM_CHECK(n_logits_ > 0);
+  return logits_of(n_logits_ - 1);
+}
+
+std::span<const float> Session::logits_of(int64_t token) const {
+  PLM_CHECK(token >= 0 && token < n_logits_);
+  const auto W = static_cast<size_t>(engine_->config().vocabulary_size);
+  return {logits_.data() + static_cast<size_t>(token) * W, W};
+}
+
+}  // namespace plm::runtime
