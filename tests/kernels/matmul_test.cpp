@@ -1,0 +1,236 @@
+// Every instruction set's matrix product, for every type of weights, against the reference.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "bounds.h"
+#include "guarded.h"
+#include "kernels/pack.h"
+#include "weights.h"
+
+namespace plm::kernels::test {
+namespace {
+
+struct Weights {
+  Weights(TensorType type, int64_t rows, int64_t cols, Random& random)
+      : packed{.type = type, .rows = rows, .cols = cols},
+        memory(static_cast<size_t>(packed.bytes()), type == TensorType::f32 ? 4 : 2) {
+    const auto bytes = random_file_bytes(type, rows * cols, random);
+    std::vector<int64_t> map(static_cast<size_t>(rows));
+    std::iota(map.begin(), map.end(), 0);
+    // Packed where alignment is promised, used where it is not: kernels read it unaligned.
+    packed.data = memory.data();
+    pack_groups({type, bytes.data(), rows, cols}, map, 0, packed.n_groups(), memory.data());
+    for (int64_t r = 0; r < rows; ++r) {
+      sizes.push_back(term_sizes(type, bytes.data() + r * row_bytes(type, cols), cols));
+    }
+  }
+
+  PackedMatrix packed;
+  GuardedBytes memory;
+  std::vector<std::vector<float>> sizes;
+};
+
+// The tokens of a call: first, first + stride, ... of those prepared.
+struct Tokens {
+  int64_t count, first, stride;
+  int64_t prepared() const { return first + (count - 1) * stride + 1; }
+};
+
+struct Input {
+  Input(const Kernels& kernels, const Tokens& tokens, int64_t width, Precision precision, Random& random)
+      : stride(width + 3), values((tokens.prepared() - 1) * stride + width) {
+    for (int64_t i = 0; i < values.size(); ++i) {
+      // Some blocks are quiet, some numbers stand out.
+      const float size = i / 32 % 3 == 0 ? 0.01f : 1.0f;
+      values[i] = uniform(random, -size, size) * (random() % 50 == 0 ? 20.0f : 1.0f);
+    }
+    auto room = Activations::allocate(tokens.prepared(), width);
+    activations = *std::move(room);
+    activations.begin(values.data(), tokens.prepared(), width, stride, precision);
+    for (int64_t t = 0; t < tokens.prepared(); ++t) {
+      kernels.quantize_token(values.data() + t * stride, activations, t);
+    }
+  }
+
+  // What number k of a token became when it was rounded.
+  double rounded(int64_t token, int64_t k) const {
+    const Activations& a = activations;
+    const int64_t at = k / 32 * a.n_tokens + token;
+    int q = a.high[32 * at + k % 32];
+    if (a.precision == Precision::fine) q = 256 * q + a.low[32 * at + k % 32];
+    return static_cast<double>(a.scale[at]) * q;
+  }
+
+  // How far that may be from the number itself.
+  double rounding(int64_t token, int64_t k) const {
+    const float* block = values.data() + token * stride + k / 32 * 32;
+    double largest = 0;
+    for (int64_t i = 0; i < std::min<int64_t>(32, activations.width - k / 32 * 32); ++i) {
+      largest = std::max<double>(largest, std::fabs(block[i]));
+    }
+    return input_rounding(activations.scale[k / 32 * activations.n_tokens + token], largest);
+  }
+
+  int64_t stride;
+  GuardedArray<float> values;
+  Activations activations;
+};
+
+class Matmul : public testing::TestWithParam<std::tuple<Isa, TensorType>> {
+ protected:
+  const Isa isa = std::get<0>(GetParam());
+  const TensorType type = std::get<1>(GetParam());
+  const bool plain = packed_format(type).codes == CodeKind::plain;
+  const uint64_t seed = 100 + static_cast<uint64_t>(type);
+  Random random{seed};
+  testing::ScopedTrace trace{__FILE__, __LINE__, fmt::format("seed {}", seed)};
+  const Kernels kernels = *select_kernels(isa_name(isa));
+
+  struct Call {
+    Tokens tokens;
+    Precision precision = Precision::fine;
+    bool add = false;
+    int64_t group_begin = 0, group_end = -1;  // -1: to the last
+  };
+
+  // Roundings on the way of one term into the result: quantised, at most four additions a block
+  // (two halves, each with its scale and its minimum), and the product of the two scales, the dot
+  // product turned into a float, the conversions of the test itself.
+  int64_t roundings(int64_t cols) const { return plain ? cols + 4 : 4 * (cols / 32) + 10; }
+
+  void expect_near_exact(const Weights& w, const Call& call) {
+    SCOPED_TRACE(fmt::format("{} x {}, {} tokens from {} by {}, {}{}", w.packed.rows, w.packed.cols,
+                             call.tokens.count, call.tokens.first, call.tokens.stride,
+                             call.precision == Precision::fine ? "fine" : "coarse", call.add ? ", add" : ""));
+    const int64_t rows = w.packed.rows, cols = w.packed.cols;
+    const Input x(kernels, call.tokens, cols, call.precision, random);
+    const int64_t y_stride = rows + 7;
+    const GuardedArray<float> y((call.tokens.count - 1) * y_stride + rows);
+    for (float& v : y) v = uniform(random, -3, 3);
+    const std::vector<float> before(y.begin(), y.end());
+    const int64_t group_end = call.group_end < 0 ? w.packed.n_groups() : call.group_end;
+    kernels.matmul({.weight = &w.packed,
+                    .x = &x.activations,
+                    .y = y.data(),
+                    .y_stride = y_stride,
+                    .group_begin = call.group_begin,
+                    .group_end = group_end,
+                    .first_token = call.tokens.first,
+                    .n_tokens = call.tokens.count,
+                    .token_stride = call.tokens.stride,
+                    .add = call.add});
+    const int64_t row_begin = call.group_begin * kGroupRows, row_end = std::min(group_end * kGroupRows, rows);
+    for (int64_t r = row_begin; r < row_end; ++r) unpack_row_of(w, r);
+    for (int64_t i = 0; i < y.size(); ++i) {
+      const int64_t r = i % y_stride;
+      if (r < row_begin || r >= row_end) {
+        ASSERT_EQ(std::memcmp(&y[i], &before[static_cast<size_t>(i)], sizeof(float)), 0)
+            << "number " << i << " is not the kernel's";
+        continue;
+      }
+      expect_row(w, x, r, call.tokens.first + i / y_stride * call.tokens.stride, y[i],
+                 call.add ? before[static_cast<size_t>(i)] : 0.0f);
+      if (HasFailure()) return;
+    }
+  }
+
+  void unpack_row_of(const Weights& w, int64_t r) {
+    unpacked.resize(static_cast<size_t>(w.packed.n_groups() * kGroupRows));
+    auto& row = unpacked[static_cast<size_t>(r)];
+    row.resize(static_cast<size_t>(w.packed.cols));
+    unpack_row(w.packed, r, row.data());
+  }
+
+  void expect_row(const Weights& w, const Input& x, int64_t r, int64_t token, float y, float before) {
+    const auto& row = unpacked[static_cast<size_t>(r)];
+    const auto& sizes = w.sizes[static_cast<size_t>(r)];
+    const bool rounds = !plain && kernels.matmul != select_kernels("reference")->matmul;
+    double exact = before, exact_of_rounded = before, sum_of_sizes = std::fabs(before), input_error = 0;
+    for (size_t k = 0; k < row.size(); ++k) {
+      const auto column = static_cast<int64_t>(k);
+      const double value = x.values[token * x.stride + column];
+      const double used = rounds ? x.rounded(token, column) : value;
+      exact += row[k] * value;
+      exact_of_rounded += row[k] * used;
+      sum_of_sizes += sizes[k] * std::fabs(used);
+      if (rounds) input_error += std::fabs(row[k]) * x.rounding(token, column);
+    }
+    const double sum_error = gamma(roundings(w.packed.cols)) * sum_of_sizes;
+    ASSERT_NEAR(y, exact_of_rounded, sum_error) << "row " << r << ", token " << token;
+    ASSERT_NEAR(y, exact, sum_error + input_error) << "row " << r << ", token " << token;
+  }
+
+  std::vector<std::vector<float>> unpacked;
+  int64_t unit() const { return std::max<int64_t>(tensor_type_info(type).block_elements, 32); }
+};
+
+TEST_P(Matmul, IsWithinItsBoundForAnyNumberOfTokens) {
+  const Weights w(type, 40, 2 * unit(), random);
+  for (const int64_t n : {1, 2, 3, 4, 5, 8, 9, 16, 17, 33}) {
+    for (const bool add : {false, true}) {
+      expect_near_exact(w, {.tokens = {n, 0, 1}, .precision = Precision::coarse, .add = add});
+      if (n <= kFineTokens) {
+        expect_near_exact(w, {.tokens = {n, 0, 1}, .precision = Precision::fine, .add = add});
+      }
+    }
+  }
+}
+
+TEST_P(Matmul, TakesTheTokensOfOneHead) {
+  const Weights w(type, 32, unit(), random);
+  for (const Tokens tokens : {Tokens{1, 3, 5}, Tokens{2, 1, 4}, Tokens{3, 0, 2}}) {
+    expect_near_exact(w, {.tokens = tokens, .precision = Precision::fine});
+  }
+  for (const Tokens tokens : {Tokens{1, 9, 16}, Tokens{5, 3, 7}, Tokens{17, 2, 3}, Tokens{33, 1, 2}}) {
+    expect_near_exact(w, {.tokens = tokens, .precision = Precision::coarse});
+  }
+}
+
+TEST_P(Matmul, TouchesOnlyTheRowsOfItsGroups) {
+  for (const int64_t rows : {1, 7, 15, 16, 17, 31, 33, 48, 79}) {
+    const Weights w(type, rows, unit(), random);
+    const int64_t n_groups = w.packed.n_groups();
+    for (const Precision precision : {Precision::fine, Precision::coarse}) {
+      for (const bool add : {false, true}) {
+        expect_near_exact(w, {.tokens = {3, 0, 1}, .precision = precision, .add = add});
+        expect_near_exact(
+            w, {.tokens = {2, 0, 1}, .precision = precision, .add = add, .group_begin = n_groups - 1});
+        expect_near_exact(
+            w, {.tokens = {1, 0, 1}, .precision = precision, .add = add, .group_begin = 0, .group_end = 1});
+        expect_near_exact(w, {.tokens = {1, 0, 1}, .precision = precision, .group_begin = 1, .group_end = 1});
+      }
+    }
+  }
+}
+
+TEST_P(Matmul, IsWithinItsBoundForAnyWidth) {
+  std::vector<int64_t> widths;
+  for (const int64_t units : {1, 2, 3, 4, 9}) widths.push_back(units * unit());
+  if (plain) widths.insert(widths.end(), {1, 2, 3, 5, 17, 63, 130});
+  for (const int64_t cols : widths) {
+    const Weights w(type, 20, cols, random);
+    expect_near_exact(w, {.tokens = {1, 0, 1}, .precision = Precision::fine});
+    expect_near_exact(w, {.tokens = {5, 0, 1}, .precision = Precision::fine});
+    expect_near_exact(w, {.tokens = {18, 0, 1}, .precision = Precision::coarse});
+  }
+}
+
+// More tokens than one stretch of the cache holds.
+TEST_P(Matmul, IsWithinItsBoundForManyTokensOfAWideMatrix) {
+  const Weights w(type, 16, 16 * 256, random);
+  expect_near_exact(w, {.tokens = {150, 0, 1}, .precision = Precision::coarse});
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Matmul,
+                         testing::Combine(testing::ValuesIn(available_isas()),
+                                          testing::ValuesIn(weight_types())),
+                         [](const auto& one) {
+                           return test_name(fmt::format("{}_{}", isa_name(std::get<0>(one.param)),
+                                                        tensor_type_name(std::get<1>(one.param))));
+                         });
+
+}  // namespace
+}  // namespace plm::kernels::test
