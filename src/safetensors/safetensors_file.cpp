@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <set>
+#include <tuple>
 #include <utility>
 
 namespace plm::safetensors {
@@ -193,11 +194,10 @@ Result<Contents> read_contents(std::span<const std::byte> bytes) {
     if (!tensor) return tensor.error().with_context(fmt::format("tensor {}", shown(name)));
     contents.tensors.push_back(*std::move(tensor));
   }
-  // Stable, and by size after offset: empty tensors come before what begins at the same place.
-  std::stable_sort(contents.tensors.begin(), contents.tensors.end(),
-                   [](const TensorInfo& a, const TensorInfo& b) {
-                     return std::pair(a.file_offset, a.bytes) < std::pair(b.file_offset, b.bytes);
-                   });
+  // By size after offset: empty tensors come before what begins at the same place.
+  std::sort(contents.tensors.begin(), contents.tensors.end(), [](const TensorInfo& a, const TensorInfo& b) {
+    return std::tie(a.file_offset, a.bytes, a.name) < std::tie(b.file_offset, b.bytes, b.name);
+  });
   PLM_TRY_STATUS(check_cover(contents.tensors, data_bytes));
   for (TensorInfo& tensor : contents.tensors) tensor.file_offset += data_begin;
   return contents;

@@ -1,0 +1,94 @@
+// Writes the seed inputs of the fuzz targets: make_seeds FOLDER. Small files that are well formed, so
+// that the fuzzer starts behind the first checks.
+#include <filesystem>
+#include <fstream>
+
+#include "../gguf/crafted.h"
+
+namespace {
+
+using namespace plm::gguf::crafted;
+using plm::gguf::ValueType;
+
+class Folder {
+ public:
+  explicit Folder(const std::filesystem::path& path) : path_(path) {
+    std::filesystem::create_directories(path);
+  }
+  void add(std::string_view name, std::string_view bytes) {
+    std::ofstream(path_ / name, std::ios::binary) << bytes;
+    all_written_ = all_written_ && std::filesystem::file_size(path_ / name) == bytes.size();
+  }
+  bool all_written() const { return all_written_; }
+
+ private:
+  std::filesystem::path path_;
+  bool all_written_ = true;
+};
+
+void add_gguf(Folder& folder) {
+  Contents contents = sample();
+  folder.add("seed-sample", file(contents));
+  contents.version = 2;
+  folder.add("seed-version-2", file(contents));
+  folder.add("seed-empty", file(Contents{}));
+  for (const plm::TensorTypeInfo& info : plm::all_tensor_types()) {
+    folder.add(fmt::format("seed-tensor-{}", info.name),
+               file({.tensors = {tensor("t", {static_cast<uint64_t>(info.block_elements), 2},
+                                        static_cast<uint32_t>(info.type), 0)},
+                     .data_bytes = static_cast<size_t>(2 * info.block_bytes)}));
+  }
+  for (uint32_t id = 0; id <= static_cast<uint32_t>(ValueType::f64); ++id) {
+    const auto value_type = static_cast<ValueType>(id);
+    const size_t width = plm::gguf::value_type_bytes(value_type);
+    if (width == 0) continue;
+    const std::string name(plm::gguf::value_type_name(value_type));
+    folder.add("seed-value-" + name, file({.pairs = {pair("k", value_type, std::string(width, '\1'))}}));
+    folder.add(
+        "seed-array-" + name,
+        file({.pairs = {pair("k", ValueType::array, array(value_type, 3, std::string(3 * width, '\0')))}}));
+  }
+  folder.add("seed-alignment", file({.pairs = {pair("general.alignment", ValueType::u32, u32(8))},
+                                     .tensors = {tensor("a", {1}, 0, 0), tensor("b", {1, 1, 1, 1}, 0, 8)},
+                                     .data_bytes = 12,
+                                     .alignment = 8}));
+  folder.add("seed-split", file({.pairs = {pair("split.no", ValueType::u16, number<uint16_t>(0)),
+                                           pair("split.count", ValueType::u16, number<uint16_t>(1)),
+                                           pair("split.tensors.count", ValueType::i32, u32(0))}}));
+}
+
+void add_safetensors(Folder& folder) {
+  const auto add = [&](std::string_view name, std::string_view header, size_t data_bytes) {
+    folder.add(name, text(header) + std::string(data_bytes, '\7'));
+  };
+  add("seed-empty", "{}", 0);
+  add("seed-two",
+      R"({"__metadata__":{"format":"pt"},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},)"
+      R"("b":{"dtype":"BF16","shape":[1,3],"data_offsets":[8,14]}} )",
+      14);
+  for (const char* dtype : {"BOOL", "U8", "I8"}) {
+    add(fmt::format("seed-{}", dtype),
+        fmt::format(R"({{"t":{{"dtype":"{}","shape":[],"data_offsets":[0,1]}}}})", dtype), 1);
+  }
+  for (const char* dtype : {"U64", "I64", "F64"}) {
+    add(fmt::format("seed-{}", dtype),
+        fmt::format(R"({{"\u00e9\n":{{"dtype":"{}","shape":[2,0],"data_offsets":[0,0]}}}})", dtype), 0);
+  }
+}
+
+}  // namespace
+
+int main(int argument_count, char** arguments) {
+  if (argument_count != 2) {
+    fmt::print(stderr, "usage: make_seeds FOLDER\n");
+    return 2;
+  }
+  const std::filesystem::path root = arguments[1];
+  Folder gguf(root / "fuzz_gguf");
+  Folder safetensors(root / "fuzz_safetensors");
+  add_gguf(gguf);
+  add_safetensors(safetensors);
+  if (gguf.all_written() && safetensors.all_written()) return 0;
+  fmt::print(stderr, "make_seeds: cannot write all files below {}\n", root.string());
+  return 1;
+}
