@@ -9,6 +9,8 @@
 namespace plm::tokenizer {
 namespace {
 
+using namespace std::string_literals;
+
 using Words = std::vector<std::string>;
 
 Words words_of(PreTokenizer kind, std::string_view text) {
@@ -70,8 +72,7 @@ TEST(PreTokenizer, TakesBrokenBytesAsSymbols) {
 
 TEST(PreTokenizer, WordsOfAnyBytesJoinToTheText) {
   std::mt19937 random(7);
-  const std::string interesting =
-      std::string("aZ09 '\t\r\n.\0\xC3\xA9\xE4\xBD\xA0\xFF\xF0\x9F\x98\x80\xE2\x80\xA8", 28);
+  const std::string interesting = "aZ09 '\t\r\n.\0\xC3\xA9\xE4\xBD\xA0\xFF\xF0\x9F\x98\x80\xE2\x80\xA8"s;
   for (const PreTokenizer kind : {PreTokenizer::plain, PreTokenizer::gpt2, PreTokenizer::qwen2,
                                   PreTokenizer::llama3, PreTokenizer::smollm, PreTokenizer::deepseek_llm}) {
     for (int round = 0; round < 500; ++round) {
