@@ -6,7 +6,7 @@
 namespace plm::kernels::test {
 
 inline constexpr double kUnitRoundoff = 0x1p-24;  // of float32
-inline constexpr double kBf16Roundoff = 0x1p-9;
+inline constexpr double kBf16Roundoff = 0x1p-8;   // eight significant bits
 // What flushing a denormal number to zero may lose.
 inline constexpr double kSmallestNormal = 0x1p-126;
 
