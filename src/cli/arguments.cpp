@@ -17,6 +17,7 @@ constexpr std::array kLongNames = {
     LongName{"-ngl", "--n-gpu-layers"}, LongName{"-ctk", "--cache-type-k"},
     LongName{"-ctv", "--cache-type-v"}, LongName{"-sys", "--system-prompt"},
     LongName{"-st", "--single-turn"},
+    LongName{"-pg", "--pg"},
 };
 
 bool is_number_like(std::string_view text) {
@@ -27,6 +28,13 @@ bool is_number_like(std::string_view text) {
 bool is_one_dash_word(std::string_view text) {
   if (text.size() < 3 || text[0] != '-' || text[1] == '-' || is_number_like(text)) return false;
   return !std::all_of(text.begin() + 2, text.end(), [](unsigned char c) { return std::isdigit(c) != 0; });
+}
+
+Error unknown_command(const std::string& name, const CLI::App& app) {
+  std::string known;
+  for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; }))
+    known += " " + sub->get_name();
+  return make_error(ErrorKind::invalid_argument, "command {} is not known; there are:{}", name, known);
 }
 
 bool takes_value(const CLI::App& app, const std::string& name) {
@@ -51,7 +59,8 @@ Result<std::vector<std::string>> translate_arguments(const std::vector<std::stri
       translated.push_back(argument);
       const auto named =
           app.get_subcommands([&](const CLI::App* sub) { return sub->get_name() == argument; });
-      if (!named.empty()) scope = named.front();
+      if (named.empty()) return unknown_command(argument, app);
+      scope = named.front();
       continue;
     }
     if (is_one_dash_word(argument)) {

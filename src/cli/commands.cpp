@@ -6,6 +6,23 @@ namespace plm::cli {
 
 std::span<const CommandEntry> all_commands() {
   static constexpr std::array kCommands = {
+      CommandEntry{"run", "continue a prompt; the continuation alone goes to stdout",
+                   "  plm run -p \"Once upon a time\"\n"
+                   "  plm run -m model.gguf -f prompt.txt -n 100 --temp 0\n"
+                   "  plm run -p \"A list:\" -n -1 --context-shift | head -3\n",
+                   make_run_command},
+      CommandEntry{"score", "log-probability of each token of a text, as a line of JSON",
+                   "  plm score --text \"Once upon a time\"\n"
+                   "  plm score --ids \"1 2 3\" --logits-out logits.safetensors\n"
+                   "The line: {\"ids\":[..],\"logprobs\":[null,..],\"greedy\":[..]}; logprobs[i] is that of "
+                   "ids[i] given\n"
+                   "those before it, greedy[i] the most likely token after ids[0..i].\n",
+                   make_score_command},
+      CommandEntry{"perplexity", "how well a model predicts a text; how far it is from another",
+                   "  plm perplexity -m model.gguf -f book.txt -c 512\n"
+                   "  plm perplexity -m f16.gguf -f book.txt --kl-divergence-base base.kld\n"
+                   "  plm perplexity -m q4_0.gguf --kl-divergence-base base.kld --kl-divergence\n",
+                   make_perplexity_command},
       CommandEntry{"tokenize", "text to token ids",
                    "  plm tokenize --text \"Hello, world!\"\n"
                    "  plm tokenize -m model.gguf -f book.txt --json\n",
@@ -18,6 +35,10 @@ std::span<const CommandEntry> all_commands() {
                    "  plm inspect model.gguf\n"
                    "  plm inspect --json model.gguf | jq .parameters\n",
                    make_inspect_command},
+      CommandEntry{"bench", "tokens a second of prefill and decode, in llama-bench's columns",
+                   "  plm bench -m model.gguf\n"
+                   "  plm bench -m model.gguf -p 512,2048 -n 64 -d 0,4096 -r 3 -o json\n",
+                   make_bench_command},
   };
   return kCommands;
 }

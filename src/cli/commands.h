@@ -7,8 +7,12 @@
 
 namespace plm::cli {
 
+std::unique_ptr<Command> make_run_command();
+std::unique_ptr<Command> make_score_command();
+std::unique_ptr<Command> make_perplexity_command();
 std::unique_ptr<Command> make_tokenize_command();
 std::unique_ptr<Command> make_detokenize_command();
 std::unique_ptr<Command> make_inspect_command();
+std::unique_ptr<Command> make_bench_command();
 
 }  // namespace plm::cli

@@ -8,11 +8,11 @@ namespace plm::cli {
 
 namespace {
 
-volatile std::sig_atomic_t interrupt_count = 0;
+std::atomic<bool> was_interrupted{false};
+static_assert(std::atomic<bool>::is_always_lock_free, "set by a signal handler");
 
 void on_interrupt(int signal_number) {
-  if (interrupt_count >= 1 && signal_number == SIGINT) ::_exit(128 + signal_number);
-  interrupt_count = interrupt_count + 1;
+  if (was_interrupted.exchange(true) && signal_number == SIGINT) ::_exit(128 + signal_number);
 }
 
 }  // namespace
@@ -27,8 +27,9 @@ void watch_interrupts() {
   ::sigaction(SIGPIPE, &action, nullptr);
 }
 
-bool interrupted() { return interrupt_count != 0; }
-void clear_interrupt() { interrupt_count = 0; }
+bool interrupted() { return was_interrupted; }
+void clear_interrupt() { was_interrupted = false; }
+const std::atomic<bool>* interrupt_flag() { return &was_interrupted; }
 Error interrupted_error() { return Error{ErrorKind::cancelled, "interrupted"}; }
 
 }  // namespace plm::cli

@@ -1,6 +1,8 @@
 // Ctrl-C: work in small steps asks whether it was pressed, and ends in good order.
 #pragma once
 
+#include <atomic>
+
 #include "base/error.h"
 
 namespace plm::cli {
@@ -11,6 +13,9 @@ void watch_interrupts();
 
 bool interrupted();
 void clear_interrupt();
+
+// The flag itself, for Session::decode.
+const std::atomic<bool>* interrupt_flag();
 
 // The error of work that was interrupted; the program says nothing more and exits as shells expect (128 + 2).
 Error interrupted_error();

@@ -1,0 +1,29 @@
+// The options of choosing tokens, with llama.cpp's names.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "runtime/sampler.h"
+#include "tokenizer/tokenizer.h"
+
+namespace plm::cli {
+
+class SamplingOptions {
+ public:
+  void add_to(CLI::App& app);
+
+  // A sampler with these settings for a vocabulary.
+  Result<runtime::Sampler> make_sampler(const tokenizer::Tokenizer& tokenizer) const;
+
+ private:
+  runtime::SamplerOptions options_;
+  int64_t seed_ = -1;
+  std::string chain_names_, chain_letters_;
+  std::vector<std::string> logit_biases_, dry_breakers_;
+  bool ignore_eos_ = false;
+};
+
+}  // namespace plm::cli
