@@ -21,6 +21,10 @@ if [ ! -f "$folder/build.ninja" ] || [ CMakePresets.json -nt "$folder/build.ninj
 fi
 targets=("$@")
 [ ${#targets[@]} -eq 0 ] && targets=(all)
+# Nothing to do is the usual case of `make run`, and not worth a line.
+if [ "$(ninja -n -C "$folder" "${targets[@]}" | tail -n 1)" = "ninja: no work to do." ]; then
+  exit 0
+fi
 if [ -t 2 ]; then
   exec ninja -C "$folder" "${targets[@]}"
 fi

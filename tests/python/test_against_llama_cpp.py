@@ -58,4 +58,4 @@ def test_synthetic_models_load_in_llama_cpp_and_agree(plm, llama_logits, tmp_pat
 
 
 def json_ids(plm, model, text):
-    return json.loads(plm.ok("tokenize", "-m", model, "--text", text, "--json"))
+    return json.loads(plm.ok("tokenize", "-m", model, "--text", text, "--json"))["ids"]
