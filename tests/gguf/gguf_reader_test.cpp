@@ -1,8 +1,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <limits>
@@ -198,7 +196,7 @@ TEST(GgufReader, AFileStaysValidWhenMoved) {
   EXPECT_EQ(moved.find_tensor("first")->bytes, 68);
 }
 
-TEST(GgufReader, OpensTheQwen2VocabularyFast) {
+TEST(GgufReader, OpensTheQwen2VocabularyWithoutCopies) {
   const std::string path = shared_file("tokenizers/qwen2/qwen2-vocab.gguf");
   if (!std::filesystem::exists(path)) GTEST_SKIP() << path << " is not there";
   const auto parsed = File::open(path);
