@@ -16,8 +16,7 @@ constexpr std::array kLongNames = {
     LongName{"-ub", "--ubatch-size"},   LongName{"-tb", "--threads-batch"},
     LongName{"-ngl", "--n-gpu-layers"}, LongName{"-ctk", "--cache-type-k"},
     LongName{"-ctv", "--cache-type-v"}, LongName{"-sys", "--system-prompt"},
-    LongName{"-st", "--single-turn"},
-    LongName{"-pg", "--pg"},
+    LongName{"-st", "--single-turn"},   LongName{"-pg", "--pg"},
 };
 
 bool is_number_like(std::string_view text) {

@@ -11,6 +11,12 @@ std::span<const CommandEntry> all_commands() {
                    "  plm run -m model.gguf -f prompt.txt -n 100 --temp 0\n"
                    "  plm run -p \"A list:\" -n -1 --context-shift | head -3\n",
                    make_run_command},
+      CommandEntry{"chat", "a conversation, with the model's own chat template",
+                   "  plm chat -m model.gguf -sys \"Answer in one sentence.\"\n"
+                   "  plm chat -p \"What is a dog?\" --single-turn\n"
+                   "  plm chat --context-shift < questions.txt\n"
+                   "In the conversation /help lists what can be done; Ctrl-C stops an answer.\n",
+                   make_chat_command},
       CommandEntry{"score", "log-probability of each token of a text, as a line of JSON",
                    "  plm score --text \"Once upon a time\"\n"
                    "  plm score --ids \"1 2 3\" --logits-out logits.safetensors\n"

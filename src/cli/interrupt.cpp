@@ -11,8 +11,13 @@ namespace {
 std::atomic<bool> was_interrupted{false};
 static_assert(std::atomic<bool>::is_always_lock_free, "set by a signal handler");
 
+// Interrupts since the flag was cleared. Two in a row may be one impatient person; three are meant.
+constexpr int kPatience = 3;
+std::atomic<int> n_interrupts{0};
+
 void on_interrupt(int signal_number) {
-  if (was_interrupted.exchange(true) && signal_number == SIGINT) ::_exit(128 + signal_number);
+  was_interrupted = true;
+  if (++n_interrupts >= kPatience) ::_exit(128 + signal_number);
 }
 
 }  // namespace
@@ -28,7 +33,10 @@ void watch_interrupts() {
 }
 
 bool interrupted() { return was_interrupted; }
-void clear_interrupt() { was_interrupted = false; }
+void clear_interrupt() {
+  was_interrupted = false;
+  n_interrupts = 0;
+}
 const std::atomic<bool>* interrupt_flag() { return &was_interrupted; }
 Error interrupted_error() { return Error{ErrorKind::cancelled, "interrupted"}; }
 

@@ -7,8 +7,8 @@
 
 namespace plm::cli {
 
-// From now on SIGINT and SIGTERM set a flag. A second SIGINT before the flag is cleared ends the program the
-// hard way, in case the first is not looked at. SIGPIPE becomes an error of writing.
+// From now on SIGINT and SIGTERM set a flag. The third before the flag is cleared ends the program the hard
+// way, in case nobody looks at it. SIGPIPE becomes an error of writing.
 void watch_interrupts();
 
 bool interrupted();
