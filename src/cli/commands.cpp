@@ -41,6 +41,10 @@ std::span<const CommandEntry> all_commands() {
                    "  plm inspect model.gguf\n"
                    "  plm inspect --json model.gguf | jq .parameters\n",
                    make_inspect_command},
+      CommandEntry{"synth", "write a model of random weights in a real shape, for benchmarks",
+                   "  plm synth --preset plm-1.8b --type Q4_0 --sparsity 0.9 plm-1.8b-q4_0.gguf\n"
+                   "  plm synth --preset plm-tiny --type F16 --seed 7 tiny.gguf\n",
+                   make_synth_command},
       CommandEntry{"bench", "tokens a second of prefill and decode, in llama-bench's columns",
                    "  plm bench -m model.gguf\n"
                    "  plm bench -m model.gguf -p 512,2048 -n 64 -d 0,4096 -r 3 -o json\n",

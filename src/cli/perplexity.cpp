@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -138,6 +139,12 @@ Result<ChunkedText> PerplexityCommand::text_of_base(const runtime::Engine& engin
 
 Status PerplexityCommand::open_base(const runtime::Engine& engine, const ChunkedText& text) {
   if (base_path_.empty() || compare_) return {};
+  std::error_code error;
+  if (std::filesystem::exists(base_path_, error)) {
+    return make_error(ErrorKind::invalid_argument,
+                      "{} is there already: --kl-divergence compares with it; to write it anew remove it",
+                      base_path_);
+  }
   PLM_TRY(base_writer_,
           KlBaseWriter::create(base_path_,
                                {.n_context = static_cast<int32_t>(text.n_context),
