@@ -56,6 +56,22 @@ TEST(SelectKernels, OffersWhatTheCpuReports) {
   EXPECT_EQ(available_isas(), expected);
 }
 
+TEST(SelectKernels, GivesEveryInstructionSetItsOwnKernels) {
+  const Kernels reference = *select_kernels("reference");
+  for (const Isa isa : available_isas()) {
+    if (isa == Isa::reference) continue;
+    const Kernels kernels = *select_kernels(isa_name(isa));
+    EXPECT_NE(kernels.matmul, reference.matmul) << isa_name(isa);
+    EXPECT_NE(kernels.sparse_matmul, reference.sparse_matmul) << isa_name(isa);
+    EXPECT_NE(kernels.latent_attend, reference.latent_attend) << isa_name(isa);
+    EXPECT_NE(kernels.expanded_attend, reference.expanded_attend) << isa_name(isa);
+    EXPECT_NE(kernels.quantize_token, reference.quantize_token) << isa_name(isa);
+    EXPECT_NE(kernels.rms_norm, reference.rms_norm) << isa_name(isa);
+    EXPECT_NE(kernels.relu2, reference.relu2) << isa_name(isa);
+    EXPECT_NE(kernels.list_live, reference.list_live) << isa_name(isa);
+  }
+}
+
 TEST(SelectKernels, RefusesAnUnknownNameAndListsTheKnownOnes) {
   const ForcedIsa forced("sse9");
   const auto kernels = select_kernels();

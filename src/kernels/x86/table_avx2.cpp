@@ -1,7 +1,17 @@
-#include "kernels/kernels.h"
+#include "kernels/x86/avx2.h"
 
 namespace plm::kernels {
 
-void use_avx2(Kernels&) {}
+void use_avx2(Kernels& kernels) {
+  kernels.rms_norm = avx2::rms_norm;
+  kernels.rope = avx2::rope;
+  kernels.relu2 = avx2::relu2;
+  kernels.list_live = avx2::list_live;
+  kernels.quantize_token = avx2::quantize_token;
+  kernels.matmul = avx2::matmul;
+  kernels.sparse_matmul = avx2::sparse_matmul;
+  kernels.latent_attend = avx2::latent_attend;
+  kernels.expanded_attend = avx2::expanded_attend;
+}
 
 }  // namespace plm::kernels
