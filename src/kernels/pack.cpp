@@ -124,6 +124,12 @@ void pack_block_row(const PackedFormat& format, const FileMatrix& source, const 
 
 }  // namespace
 
+int64_t packed_group_bytes(TensorType type, int64_t cols) {
+  const PackedFormat format = packed_format(type);
+  if (format.codes == CodeKind::plain) return cols * kGroupRows * (type == TensorType::f32 ? 4 : 2);
+  return cols / format.unit_cols() * format.unit_bytes();
+}
+
 void pack_groups(const FileMatrix& source, std::span<const int64_t> row_map, int64_t group_begin,
                  int64_t group_end, std::byte* out) {
   const PackedFormat format = packed_format(source.type);

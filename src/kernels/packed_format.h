@@ -130,12 +130,9 @@ constexpr bool is_packable(TensorType type) {
 inline constexpr std::array<int8_t, 16> kIq4Values = {-127, -104, -83, -65, -49, -35, -22, -10,
                                                       1,    13,   25,  38,  53,  69,  89,  113};
 
-// Bytes of one group of 16 rows of `cols` columns; cols is a multiple of the type's block.
-constexpr int64_t packed_group_bytes(TensorType type, int64_t cols) {
-  const PackedFormat format = packed_format(type);
-  if (format.codes == CodeKind::plain) return cols * kGroupRows * (type == TensorType::f32 ? 4 : 2);
-  return cols / format.unit_cols() * format.unit_bytes();
-}
+// Bytes of one group of 16 rows of `cols` columns; cols is a multiple of the type's block. Not inline:
+// a copy compiled for one instruction set could be the one the linker keeps for all.
+int64_t packed_group_bytes(TensorType type, int64_t cols);
 
 // A packed matrix: y[r] = sum over k of W[r, k] x[k]. Does not own its data. Rows beyond `rows` in
 // the last group are zero.

@@ -1,0 +1,21 @@
+# Object files of one instruction set must share no code with the rest: of an inline function that
+# several files emit the linker keeps one, and a CPU without that instruction set would run it.
+# cmake -DNM=nm -DOBJECTS=a.o;b.o -P check_isa_objects.cmake
+set(checked 0)
+foreach(object IN LISTS OBJECTS)
+  if(NOT object MATCHES "_(avx2|avx512|avx512_bf16|neon|neon_dotprod|neon_i8mm)\\.cpp\\.o$")
+    continue()
+  endif()
+  math(EXPR checked "${checked} + 1")
+  execute_process(COMMAND ${NM} -C --defined-only ${object} OUTPUT_VARIABLE symbols COMMAND_ERROR_IS_FATAL ANY)
+  string(REGEX MATCHALL "[^\n]* [WVu] [^\n]*" shared "${symbols}")
+  foreach(symbol IN LISTS shared)
+    if(NOT symbol MATCHES " plm::kernels::(avx|neon)")
+      message(SEND_ERROR "${object} emits shared code: ${symbol}")
+    endif()
+  endforeach()
+endforeach()
+if(checked EQUAL 0)
+  message(FATAL_ERROR "no object file of an instruction set among ${OBJECTS}")
+endif()
+message(STATUS "${checked} object files share no code")
