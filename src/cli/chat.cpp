@@ -229,8 +229,8 @@ Status ChatCommand::run() {
   if (status.ok() && !single_turn_) status = chat.talk_on();
   const Conversation::Totals& totals = conversation.totals();
   if (!no_perf_ && totals.n_written > 0) {
-    talk("plm: read {}; written {}; seed {}", rate_text(totals.n_read, totals.read_seconds),
-         rate_text(totals.n_written, totals.write_seconds), sampler.seed());
+    talk("plm: read {}; written {}; seed {}", rate_text(totals.n_read, totals.n_read, totals.read_seconds),
+         rate_text(totals.n_written, totals.n_steps, totals.write_seconds), sampler.seed());
   }
   return status;
 }

@@ -24,6 +24,12 @@ class Command {
   virtual Status run() = 0;
 };
 
+// A check of a number's range that does not crowd the help.
+template <class T>
+CLI::Validator within(T least, T most) {
+  return CLI::Range(least, most).description("");
+}
+
 struct CommandEntry {
   std::string_view name;
   std::string_view summary;   // one line, for the list of commands

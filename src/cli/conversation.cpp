@@ -59,6 +59,7 @@ Result<Generated> Conversation::write_answer(const Show& show) {
   }
   consumed_ += generated->cached_text;
   totals_.n_written += generated->n_tokens;
+  totals_.n_steps += generated->n_steps;
   totals_.write_seconds += generated->seconds;
   messages_.push_back({.role = "assistant", .content = generated->text});
   return generated;

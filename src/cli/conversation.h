@@ -41,9 +41,9 @@ class Conversation {
   const std::vector<tokenizer::ChatMessage>& messages() const { return messages_; }
   void set_messages(std::vector<tokenizer::ChatMessage> messages) { messages_ = std::move(messages); }
 
-  // Tokens and seconds of all answers so far, and of reading the questions.
+  // Of all questions read and answers written so far; n_steps as in Generated.
   struct Totals {
-    int64_t n_read = 0, n_written = 0;
+    int64_t n_read = 0, n_written = 0, n_steps = 0;
     double read_seconds = 0, write_seconds = 0;
   };
   const Totals& totals() const { return totals_; }

@@ -58,6 +58,7 @@ Result<StopReason> generate_tokens(const Writer& writer, const GenerateOptions& 
       if (!options.make_room || !options.make_room()) return StopReason::context_full;
     }
     PLM_TRY_STATUS(writer.session.decode(std::span(&token, 1), LogitsWanted::last));
+    ++result.n_steps;
     result.cached_text += bytes;
   }
 }
@@ -68,9 +69,9 @@ double seconds_now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-std::string rate_text(int64_t n_tokens, double seconds) {
-  if (n_tokens == 0 || seconds <= 0) return fmt::format("{} tokens", n_tokens);
-  return fmt::format("{} tokens, {:.1f} tok/s", n_tokens, static_cast<double>(n_tokens) / seconds);
+std::string rate_text(int64_t n_tokens, int64_t n_steps, double seconds) {
+  if (n_steps == 0 || seconds <= 0) return fmt::format("{} tokens", n_tokens);
+  return fmt::format("{} tokens, {:.1f} tok/s", n_tokens, static_cast<double>(n_steps) / seconds);
 }
 
 Status feed(const Writer& writer, std::span<const TokenId> tokens, int64_t batch_size) {

@@ -47,8 +47,8 @@ Status feed(const Writer& writer, std::span<const tokenizer::TokenId> tokens, in
 Result<Generated> generate(const Writer& writer, const GenerateOptions& options,
                            const std::function<Status(std::string_view)>& show);
 
-// "8 tokens, 23.4 tok/s"
-std::string rate_text(int64_t n_tokens, double seconds);
+// "8 tokens, 23.4 tok/s": how many came out, and how fast n_steps of them were run.
+std::string rate_text(int64_t n_tokens, int64_t n_steps, double seconds);
 
 double seconds_now();  // of a clock that only runs forward
 

@@ -171,7 +171,7 @@ class InspectCommand : public Command {
     app.add_flag("--no-tensors", options_.no_tensors, "leave the list of tensors out");
     app.add_option("--zero-share", options_.zero_share,
                    "share of zeros in the squared-ReLU outputs, for the activated parameters")
-        ->check(CLI::Range(0.0, 1.0))
+        ->check(within(0.0, 1.0))
         ->capture_default_str();
   }
 

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/cpu_features.h"
+#include "cli/command.h"
 #include "cli/model_path.h"
 #include "cli/output.h"
 
@@ -43,22 +44,22 @@ void ModelOptions::add_to(CLI::App& app) {
   app.add_option("-m,--model", model_, "GGUF file (default: $PLM_MODEL, else the bundled model)")
       ->type_name("FILE");
   app.add_option("-c,--ctx-size", context_, "tokens of context (default: the model's)")
-      ->check(CLI::Range(int64_t{0}, int64_t{1} << 40))
+      ->check(within(int64_t{0}, int64_t{1} << 40))
       ->type_name("N");
   app.add_option("-b,--batch-size", batch_, "most tokens of a prompt at a time")
-      ->check(CLI::Range(1, 1 << 20))
+      ->check(within(1, 1 << 20))
       ->capture_default_str()
       ->type_name("N");
   app.add_option("--ubatch-size", micro_batch_, "(-ub) the same, physically: the smaller of the two counts")
-      ->check(CLI::Range(1, 1 << 20))
+      ->check(within(1, 1 << 20))
       ->capture_default_str()
       ->type_name("N");
   app.add_option("-t,--threads", n_threads_, "threads (default: all CPUs)")
-      ->check(CLI::Range(-1, 1 << 20))
+      ->check(within(-1, 1 << 20))
       ->type_name("N");
   app.add_option("--threads-batch", n_threads_batch_,
                  "(-tb) accepted for llama.cpp's sake: -t serves prompts too")
-      ->check(CLI::Range(-1, 1 << 20))
+      ->check(within(-1, 1 << 20))
       ->type_name("N");
   app.add_option("--n-gpu-layers,--gpu-layers", gpu_layers_, "(-ngl) layers on a GPU; this build has none")
       ->type_name("N");

@@ -145,8 +145,9 @@ Status RunCommand::run() {
   if (::isatty(STDOUT_FILENO) != 0 && !generated.text.ends_with('\n')) talk_line("");
   say_why(generated.reason, session);
   if (!no_perf_) {
-    talk("plm: prompt {}; written {}; seed {}", rate_text(std::ssize(tokens), prompt_seconds),
-         rate_text(generated.n_tokens, generated.seconds), sampler.seed());
+    const int64_t n_prompt = std::ssize(tokens);
+    talk("plm: prompt {}; written {}; seed {}", rate_text(n_prompt, n_prompt, prompt_seconds),
+         rate_text(generated.n_tokens, generated.n_steps, generated.seconds), sampler.seed());
   }
   return generated.reason == StopReason::interrupted ? interrupted_error() : Status();
 }

@@ -26,12 +26,12 @@ class SynthCommand : public Command {
         ->capture_default_str()
         ->type_name("TYPE");
     app.add_option("--sparsity", options_.sparsity, "share of squared-ReLU outputs that are zero")
-        ->check(CLI::Range(0.0, 1.0))
+        ->check(within(0.0, 1.0))
         ->capture_default_str()
         ->type_name("R");
     app.add_option("-s,--seed", options_.seed, "seed of the weights")->capture_default_str()->type_name("N");
     app.add_option("-t,--threads", n_threads_, "threads (default: all CPUs)")
-        ->check(CLI::Range(-1, 1 << 20))
+        ->check(within(-1, 1 << 20))
         ->type_name("N");
     app.add_flag("--force", force_, "write over a file that is there");
   }
