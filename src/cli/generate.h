@@ -34,6 +34,7 @@ struct GenerateOptions {
 struct Generated {
   StopReason reason = StopReason::length;
   int64_t n_tokens = 0;     // chosen, the one that ended the text included
+  int64_t n_steps = 0;      // run through the model: the first is chosen without
   double seconds = 0;       // from the first choice to the last
   std::string text;         // all that was shown
   std::string cached_text;  // the bytes of the tokens that the session has run, control tokens too
