@@ -1,13 +1,16 @@
 // plm bench: tokens a second of a model on this machine, in llama-bench's columns.
 
 #include <chrono>
+#include <cstdlib>
 #include <ctime>
 #include <filesystem>
 #include <sstream>
 #include <string>
 #include <vector>
 
+#include "base/aligned_buffer.h"
 #include "base/cpu_features.h"
+#include "bench/against.h"
 #include "bench/speed.h"
 #include "bench/table.h"
 #include "cli/commands.h"
@@ -94,6 +97,10 @@ class BenchCommand : public Command {
         ->check(CLI::Range(1, 1000))
         ->capture_default_str()
         ->type_name("N");
+    app.add_option("--against", against_,
+                   "llama.cpp: run it too, in turns, and print both with the ratio (needs llama-cpp-python)")
+        ->check(CLI::IsMember({"llama.cpp"}))
+        ->type_name("PEER");
     app.add_option("-o,--output", format_, "md, csv, json or jsonl")
         ->capture_default_str()
         ->type_name("FORMAT");
@@ -111,12 +118,33 @@ class BenchCommand : public Command {
            p.repetition < 0 ? std::string("warm-up")
                             : fmt::format("run {} of {}", p.repetition + 1, p.n_repetitions));
     };
+    if (!against_.empty()) return compare(*engine, runner, tests, capacity, progress);
     PLM_TRY(const auto results, bench::measure_speed(runner, tests, repetitions_, progress));
     PLM_TRY(const auto setting, describe(*engine));
     return write_output(bench::render(setting, results, format));
   }
 
  private:
+  // The Python of the project's tests, or the one named by PLM_PEER_PYTHON.
+  Status compare(const runtime::Engine& engine, bench::EngineRunner& ours,
+                 const std::vector<bench::SpeedTest>& tests, int64_t capacity,
+                 const std::function<void(const bench::SpeedProgress&)>& progress) const {
+    const char* named = std::getenv("PLM_PEER_PYTHON");
+    const std::string root = PLM_PROJECT_FOLDER;
+    PLM_TRY(const auto theirs,
+            bench::LlamaCppRunner::start({.python = named != nullptr ? named : root + "/.venv/bin/python",
+                                          .script = root + "/tools/llama_cpp_runner.py",
+                                          .model_path = engine.file().path(),
+                                          .n_threads = engine.n_threads(),
+                                          .capacity = capacity}));
+    PLM_TRY(const auto comparisons, bench::compare_speed(ours, *theirs, tests, repetitions_, progress));
+    PLM_TRY(const int64_t their_peak, theirs->peak_resident_bytes());
+    talk("plm bench: peak memory: plm {:.2f} GiB, llama.cpp {:.2f} GiB ({})",
+         static_cast<double>(peak_resident_bytes()) / 0x1p30, static_cast<double>(their_peak) / 0x1p30,
+         theirs->version());
+    return write_output(bench::render_comparison(comparisons));
+  }
+
   Result<std::vector<bench::SpeedTest>> read_tests() const {
     PLM_TRY(const auto prompts, read_list("-p", prompts_));
     PLM_TRY(const auto generates, read_list("-n", generates_));
@@ -169,7 +197,7 @@ class BenchCommand : public Command {
   }
 
   ModelOptions model_;
-  std::string prompts_ = "512", generates_ = "128", depths_ = "0", pairs_, format_ = "md";
+  std::string prompts_ = "512", generates_ = "128", depths_ = "0", pairs_, against_, format_ = "md";
   int64_t repetitions_ = 5;
 };
 

@@ -22,7 +22,8 @@ Result<Generated> Conversation::answer(std::string question, const Show& show) {
 }
 
 Result<Generated> Conversation::regenerate(const Show& show) {
-  if (messages_.empty() || messages_.back().role != "assistant") {
+  const size_t n = messages_.size();
+  if (n < 2 || messages_[n - 1].role != "assistant" || messages_[n - 2].role != "user") {
     return make_error(ErrorKind::invalid_argument, "there is no answer to write anew");
   }
   ChatMessage old_answer = std::move(messages_.back());
@@ -68,8 +69,10 @@ Result<Generated> Conversation::write_answer(const Show& show) {
 // Brings the session to the end of `text`.
 Status Conversation::catch_up(const std::string& text) {
   cut_back(text);
-  const auto tokens = writer_.tokenizer.encode(text.substr(consumed_.size()),
-                                               {.add_special = consumed_.empty(), .parse_special = true});
+  const bool is_new = consumed_.empty();
+  const auto tokens = is_new ? newest_turns()
+                             : writer_.tokenizer.encode(text.substr(consumed_.size()),
+                                                        {.add_special = false, .parse_special = true});
   PLM_TRY_STATUS(ensure_room(std::ssize(tokens)));
   marks_.push_back({.text_bytes = consumed_.size(), .position = writer_.session.position()});
   const double start = seconds_now();
@@ -80,17 +83,35 @@ Status Conversation::catch_up(const std::string& text) {
   return {};
 }
 
+// The conversation from its beginning, or with context_shift from the first turn that leaves a quarter of the
+// context for the answer; the last turn in any case.
+std::vector<TokenId> Conversation::newest_turns() const {
+  const int64_t capacity = writer_.session.capacity();
+  std::vector<ChatMessage> messages = messages_;
+  while (true) {
+    auto tokens = writer_.tokenizer.encode(template_.apply(messages, true),
+                                           {.add_special = true, .parse_special = true});
+    const auto first =
+        std::find_if(messages.begin(), messages.end(), [](const auto& m) { return m.role != "system"; });
+    if (first == messages.end()) return tokens;
+    const auto next = std::find_if(first + 1, messages.end(), [](const auto& m) { return m.role == "user"; });
+    const bool fits = std::ssize(tokens) <= capacity - capacity / 4;
+    if (fits || !options_.context_shift || next == messages.end()) return tokens;
+    messages.erase(first, next);
+  }
+}
+
 // Cuts the session back to the last mark from which `text` can be reached.
 void Conversation::cut_back(const std::string& text) {
   if (!consumed_.empty() && text.size() > consumed_.size() && text.starts_with(consumed_)) return;
   const auto differs = std::mismatch(text.begin(), text.end(), consumed_.begin(), consumed_.end()).first;
-  const auto n_common = static_cast<size_t>(differs - text.begin());
-  while (!marks_.empty() && (is_shifted_ || marks_.back().text_bytes > n_common)) marks_.pop_back();
+  // Of a text that is there already the last byte is read again, for there must be something to run.
+  const auto n_common = std::min(static_cast<size_t>(differs - text.begin()), text.size() - 1);
+  while (!marks_.empty() && marks_.back().text_bytes > n_common) marks_.pop_back();
   const Mark mark = marks_.empty() ? Mark{.text_bytes = 0, .position = 0} : marks_.back();
   if (!marks_.empty()) marks_.pop_back();
   writer_.session.truncate(mark.position);
   consumed_.resize(mark.text_bytes);
-  is_shifted_ = is_shifted_ && mark.position > 0;
 }
 
 // Room for so many tokens and the beginning of an answer.
@@ -118,7 +139,6 @@ bool Conversation::drop_oldest(int64_t n_needed) {
   session.shift(keep, discard);
   std::erase_if(marks_, [&](const Mark& mark) { return mark.position < keep + discard; });
   for (Mark& mark : marks_) mark.position -= discard;
-  is_shifted_ = true;
   talk("plm: the context is full: dropped the oldest {} tokens of the conversation", discard);
   return true;
 }

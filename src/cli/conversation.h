@@ -58,6 +58,7 @@ class Conversation {
   Result<Generated> write_answer(const Show& show);
   Status catch_up(const std::string& text);
   void cut_back(const std::string& text);
+  std::vector<tokenizer::TokenId> newest_turns() const;
   Status ensure_room(int64_t n_tokens);
   bool drop_oldest(int64_t n_needed);
   int64_t system_tokens() const;
@@ -69,8 +70,7 @@ class Conversation {
   Totals totals_;
 
   std::string consumed_;     // the text that the session has run, dropped parts included
-  std::vector<Mark> marks_;  // before each question, ascending; positions of what has not been dropped
-  bool is_shifted_ = false;  // something was dropped: the marks no longer fit the text
+  std::vector<Mark> marks_;  // before each question that was not dropped, ascending
 };
 
 }  // namespace plm::cli
