@@ -87,7 +87,8 @@ class AffineSearch {
 
   static int nearest(float value, float factor) {
     if (factor == 0.0f) return 0;
-    return std::clamp(static_cast<int>(value / factor + 0.5f), 0, kGrid.largest_scale);
+    const float ratio = std::min(value / factor, static_cast<float>(kGrid.largest_scale));
+    return static_cast<int>(std::lround(ratio));  // neither value nor factor is negative
   }
 
   static Float4 code_of(Float4 x, Float4 min, Float4 inverse) {

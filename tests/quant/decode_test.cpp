@@ -44,7 +44,7 @@ TEST(Decode, EqualsThePythonPackageBitForBit) {
     ASSERT_FALSE(golden.values.empty());
     const std::vector<float> values = decoded(format, golden.blocks);
     ASSERT_EQ(values.size(), golden.values.size());
-    EXPECT_EQ(std::memcmp(values.data(), golden.values.data(), values.size() * sizeof(float)), 0);
+    EXPECT_TRUE(same_bits(values.data(), golden.values.data(), values.size()));
   }
 }
 
@@ -52,7 +52,7 @@ TEST(Decode, OfF32CopiesEveryBit) {
   const std::vector<float> values = {0.0f, -0.0f, 1e-45f, -3.5f, HUGE_VALF};
   const Format* format = find_format(TensorType::f32);
   const std::vector<float> copy = decoded(*format, encoded(*format, values));
-  EXPECT_EQ(std::memcmp(values.data(), copy.data(), values.size() * sizeof(float)), 0);
+  EXPECT_TRUE(same_bits(values.data(), copy.data(), values.size()));
 }
 
 TEST(Formats, AreFoundByTypeAndOnlyThoseComputedWith) {
@@ -78,8 +78,7 @@ void expect_unpacked_formula(TensorType type, Value value_of) {
     Block block;
     std::memcpy(&block, golden.blocks.data() + b * sizeof(Block), sizeof(Block));
     const std::array<float, kElements> values = value_of(block);
-    ASSERT_EQ(std::memcmp(values.data(), golden.values.data() + b * kElements, sizeof(values)), 0)
-        << "block " << b;
+    ASSERT_TRUE(same_bits(values.data(), golden.values.data() + b * kElements, kElements)) << "block " << b;
   }
 }
 
@@ -189,7 +188,8 @@ void expect_level_formula(TensorType type, const std::function<void(const Block&
     unpack_scales(block, scales);
     unpack_codes(block, codes);
     for (size_t i = 0; i < 256; ++i) {
-      const float scale = f16_to_f32(block.d) * static_cast<float>(scales[i / (256 / kSubBlocks)]);
+      const size_t b = i / (256 / kSubBlocks);
+      const float scale = f16_to_f32(block.d) * static_cast<float>(scales[b]);
       values[i] = scale * static_cast<float>(level(codes[i]));
     }
     return values;

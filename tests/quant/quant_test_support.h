@@ -1,6 +1,7 @@
 // What the tests of the block formats share: golden files and reproducible numbers.
 #pragma once
 
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -51,6 +52,14 @@ inline std::vector<float> decoded(const Format& format, const std::vector<uint8_
   std::vector<float> values(static_cast<size_t>(n));
   format.decode(blocks.data(), values.data(), n);
   return values;
+}
+
+// Equal to the last bit, so that 0 and -0 differ and NaN equals itself.
+inline bool same_bits(const float* a, const float* b, size_t n) {
+  for (size_t i = 0; i < n; ++i) {
+    if (std::bit_cast<uint32_t>(a[i]) != std::bit_cast<uint32_t>(b[i])) return false;
+  }
+  return true;
 }
 
 // Sum of squared errors over sum of squares, each weighted if weights are given.

@@ -50,8 +50,10 @@ class Builder {
     std::string left;
     for (const char letter : word) {
       const std::string right = letter == '_' ? utf8_of(0x120) : std::string(1, letter);
-      if (!left.empty() && add(left + right, kNormal)) vocabulary_.merges.push_back(left + " " + right);
-      left += right;
+      std::string joined = left + right;
+      if (!left.empty() && add(joined, kNormal))
+        vocabulary_.merges.push_back(fmt::format("{} {}", left, right));
+      left = std::move(joined);
     }
   }
 
