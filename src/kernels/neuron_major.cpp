@@ -14,18 +14,30 @@ constexpr int64_t kChunk = kNeuronMajorOutputs;
 // The place of output i (of 128) within its half of a chunk; see the header.
 int64_t place_of(int64_t i) { return 16 * (i / 4 % 4) + 4 * (i / 16 % 4) + i % 4; }
 
-void put_code(CodeKind kind, std::byte* chunk, int64_t i, uint8_t code) {
-  const int64_t half = i / 64, p = place_of(i);
+// Codes of one neuron for 128 outputs, by half and place, become a chunk of its row.
+void pack_chunk(CodeKind kind, const uint8_t* by_place, std::byte* out) {
+  auto* chunk = reinterpret_cast<uint8_t*>(out);
   if (kind == CodeKind::bytes) {
-    chunk[64 * half + p] = std::byte{static_cast<uint8_t>(code - 128)};
+    for (int i = 0; i < 128; ++i) chunk[i] = by_place[i] ^ 0x80;
     return;
   }
-  chunk[p] |= std::byte{static_cast<uint8_t>((code & 15) << (4 * half))};
+  const uint8_t* second = by_place + 64;
+  for (int p = 0; p < 64; ++p) chunk[p] = static_cast<uint8_t>((by_place[p] & 15) | (second[p] << 4));
   if (kind == CodeKind::nibbles_high1) {
-    chunk[64 + p % 16] |= std::byte{static_cast<uint8_t>((code >> 4) << (4 * half + p / 16))};
+    for (int i = 0; i < 16; ++i) {
+      unsigned bits = 0;
+      for (int q = 0; q < 4; ++q) {
+        bits |=
+            static_cast<unsigned>((by_place[i + 16 * q] >> 4) << q | (second[i + 16 * q] >> 4) << (4 + q));
+      }
+      chunk[64 + i] = static_cast<uint8_t>(bits);
+    }
   }
   if (kind == CodeKind::nibbles_high2) {
-    chunk[64 + p % 32] |= std::byte{static_cast<uint8_t>((code >> 4) << (4 * half + p / 32 * 2))};
+    for (int i = 0; i < 32; ++i) {
+      chunk[64 + i] = static_cast<uint8_t>((by_place[i] >> 4) | (by_place[i + 32] >> 4) << 2 |
+                                           (second[i] >> 4) << 4 | (second[i + 32] >> 4) << 6);
+    }
   }
 }
 
@@ -57,30 +69,60 @@ void pack_plain_neurons(const FileMatrix& source, int64_t begin, int64_t end, st
   }
 }
 
-// One output's part of a unit.
-void pack_unit_output(const NeuronMajorMatrix& shape, const RowUnit& unit, int64_t o, std::byte* at) {
-  const PackedFormat format = packed_format(shape.type);
-  const int64_t padded = shape.padded_outputs();
-  if (format.super()) {
+// Where the parts of a unit lie; `at` below is where it begins, `o` an output.
+struct UnitLayout {
+  explicit UnitLayout(const NeuronMajorMatrix& shape)
+      : format(packed_format(shape.type)),
+        padded(shape.padded_outputs()),
+        header_bytes(shape.header_bytes()),
+        scale_bytes(shape.scale_bytes()),
+        block_bytes(shape.block_bytes()),
+        neuron_bytes(shape.neuron_bytes()),
+        chunk_bytes(shape.chunk_bytes()) {}
+
+  PackedFormat format;
+  int64_t padded, header_bytes, scale_bytes, block_bytes, neuron_bytes, chunk_bytes;
+
+  void put_halves(const RowUnit& unit, int64_t o, std::byte* at) const {
     std::memcpy(at + 2 * o, &unit.d, 2);
     if (format.has_minimum()) std::memcpy(at + 2 * padded + 2 * o, &unit.dmin, 2);
   }
-  at += shape.header_bytes();
-  const int64_t n = format.scale_per_16() ? 2 : 1;
-  for (int64_t b = 0; b < format.blocks_per_unit(); ++b, at += shape.block_bytes()) {
-    if (!format.super()) {
-      std::memcpy(at + 2 * o, &unit.d, 2);
-      if (format.has_minimum()) std::memcpy(at + 2 * padded + 2 * o, &unit.dmin, 2);
-    } else {
+
+  void put_scales(const RowUnit& unit, int64_t o, std::byte* at) const {
+    put_halves(unit, o, at);
+    if (!format.super()) return;
+    const int64_t n = format.scale_per_16() ? 2 : 1;
+    std::byte* block = at + header_bytes;
+    for (int64_t b = 0; b < format.blocks_per_unit(); ++b, block += block_bytes) {
       for (int64_t i = 0; i < n; ++i) {
-        at[i * padded + o] = std::byte{unit.scales[b * n + i]};
-        if (format.has_minimum()) at[(n + i) * padded + o] = std::byte{unit.mins[b * n + i]};
+        block[i * padded + o] = std::byte{unit.scales[b * n + i]};
+        if (format.has_minimum()) block[(n + i) * padded + o] = std::byte{unit.mins[b * n + i]};
       }
     }
-    std::byte* chunk = at + shape.scale_bytes() + o / kChunk * shape.chunk_bytes();
-    for (int64_t j = 0; j < 32; ++j, chunk += shape.neuron_bytes()) {
-      put_code(format.codes, chunk, o % kChunk, unit.codes[32 * b + j]);
-    }
+  }
+};
+
+// 128 outputs of one unit: their codes are turned in a small table, neuron by neuron.
+void pack_unit_chunk(const FileMatrix& source, const UnitLayout& layout, int64_t unit_index,
+                     int64_t first_output, std::byte* at) {
+  const int64_t n_neurons = layout.format.unit_cols();
+  const int64_t file_row_bytes = row_bytes(source.type, source.cols);
+  const std::byte* file = source.data + unit_index * row_unit_file_bytes(source.type);
+  alignas(64) uint8_t by_place[256][kChunk];
+  const int64_t n_outputs = std::min(kChunk, source.rows - first_output);
+  if (n_outputs < kChunk) std::memset(by_place, 0, sizeof by_place);  // outputs that only fill up: scale 0
+  RowUnit unit;
+  for (int64_t i = 0; i < n_outputs; ++i) {
+    const int64_t o = first_output + i;
+    read_row_unit(source.type, file + o * file_row_bytes, unit);
+    layout.put_scales(unit, o, at);
+    uint8_t* column = &by_place[0][i / 64 * 64 + place_of(i)];
+    for (int64_t j = 0; j < n_neurons; ++j) column[j * kChunk] = unit.codes[j];
+  }
+  for (int64_t j = 0; j < n_neurons; ++j) {
+    std::byte* row = at + layout.header_bytes + j / 32 * layout.block_bytes + layout.scale_bytes +
+                     j % 32 * layout.neuron_bytes;
+    pack_chunk(layout.format.codes, by_place[j], row + first_output / kChunk * layout.chunk_bytes);
   }
 }
 
@@ -133,13 +175,10 @@ void pack_neurons(const FileMatrix& source, int64_t unit_begin, int64_t unit_end
     return;
   }
   const NeuronMajorMatrix shape = shape_of(source);
-  const int64_t file_row_bytes = row_bytes(source.type, source.cols);
-  const int64_t file_unit_bytes = row_unit_file_bytes(source.type);
-  RowUnit unit;
+  const UnitLayout layout(shape);
   for (int64_t u = unit_begin; u < unit_end; ++u) {
-    for (int64_t o = 0; o < source.rows; ++o) {
-      read_row_unit(source.type, source.data + o * file_row_bytes + u * file_unit_bytes, unit);
-      pack_unit_output(shape, unit, o, out + u * shape.unit_bytes());
+    for (int64_t o = 0; o < source.rows; o += kChunk) {
+      pack_unit_chunk(source, layout, u, o, out + u * shape.unit_bytes());
     }
   }
 }

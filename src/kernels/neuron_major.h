@@ -50,7 +50,8 @@ struct NeuronMajorMatrix {
 };
 
 // Fills the units [unit_begin, unit_end) of a matrix of source.cols neurons; `out` is where unit 0
-// lies, 64-byte aligned and zeroed. Threads may fill different units at the same time.
+// lies, 64-byte aligned and zeroed (for the scales of outputs that only fill up). Threads may fill different
+// units at the same time.
 void pack_neurons(const FileMatrix& source, int64_t unit_begin, int64_t unit_end, std::byte* out);
 
 // The numbers of one neuron for all outputs, exactly those of the file.
