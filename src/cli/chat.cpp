@@ -155,8 +155,10 @@ Status Chat::command(std::string_view line) {
     talk_line(has_one ? messages.front().content : "(no system message)");
   } else if (name == "/system") {
     conversation_.set_system(argument == "-" ? std::string() : argument);
+    talk_line(argument == "-" ? "(no system message)" : "(the system message is set)");
   } else if (name == "/save" || name == "/save!") {
-    return save(conversation_, argument, name == "/save!");
+    PLM_TRY_STATUS(save(conversation_, argument, name == "/save!"));
+    talk("({} messages saved)", conversation_.messages().size());
   } else if (name == "/load") {
     PLM_TRY(auto messages, load(argument));
     talk("({} messages)", messages.size());
