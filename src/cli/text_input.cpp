@@ -6,6 +6,8 @@
 #include <array>
 #include <cerrno>
 
+#include "cli/interrupt.h"
+
 namespace plm::cli {
 
 namespace {
@@ -15,6 +17,7 @@ constexpr size_t kMaxBytes = size_t{2} << 30;
 Result<std::string> read_input(const std::string& path) {
   const std::string name = path == "-" ? "standard input" : path;
   const int fd = path == "-" ? ::dup(STDIN_FILENO) : ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0 && interrupted()) return interrupted_error();
   if (fd < 0) return errno_error(name, "cannot open", errno);
   std::string text;
   std::array<char, 65536> buffer;
@@ -24,6 +27,7 @@ Result<std::string> read_input(const std::string& path) {
   }
   const int read_errno = errno;
   ::close(fd);
+  if (n < 0 && interrupted()) return interrupted_error();
   if (n < 0) return errno_error(name, "cannot read", read_errno);
   if (text.size() > kMaxBytes) {
     return make_error(ErrorKind::unsupported, "{}: longer than {} bytes of text", name, kMaxBytes);
