@@ -156,15 +156,15 @@ class QuantizeToken : public Elementwise {
   }
 
   void expect_block(const GuardedArray<float>& x, const Activations& a, int64_t block, int64_t token) {
-    const int64_t at = block * a.n_tokens + token;
+    const int64_t at = block * a.pitch + token;
     double largest = 0;
     for (int64_t i = 32 * block; i < std::min(x.size(), 32 * block + 32); ++i) {
       largest = std::max<double>(largest, std::fabs(x[i]));
     }
     int64_t sums[2] = {0, 0};
     for (int64_t i = 0; i < 32; ++i) {
-      int q = a.high[32 * at + i];
-      if (a.precision == Precision::fine) q = 256 * q + a.low[32 * at + i];
+      const int high = a.high[32 * at + i];
+      const int q = a.precision == Precision::fine ? 256 * high + a.low[32 * at + i] : high;
       sums[i / 16] += q;
       const int64_t k = 32 * block + i;
       if (k >= x.size() || a.scale[at] == 0) {

@@ -92,7 +92,8 @@ inline std::vector<float> term_sizes(TensorType type, const std::byte* row, int6
       read_row_unit(type, row + k / format.unit_cols() * row_unit_file_bytes(type), unit);
       minimum = f16_to_f32(unit.dmin);
       const int64_t in_unit = k % format.unit_cols();
-      if (format.super()) minimum *= unit.mins[in_unit / (format.scale_per_16() ? 16 : 32)];
+      const int64_t sub = in_unit / (format.scale_per_16() ? 16 : 32);
+      if (format.super()) minimum *= unit.mins[sub];
     }
     sizes[static_cast<size_t>(k)] = std::fabs(sizes[static_cast<size_t>(k)]) + 2 * std::fabs(minimum);
   }

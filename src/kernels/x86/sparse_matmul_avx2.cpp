@@ -84,7 +84,7 @@ struct Gather {
       }
       block.row[i] = codes + (live.index[begin + i] - first_neuron) * neuron_bytes;
       block.value[i] = live.value[begin + i];
-      const int a = static_cast<int>(block.value[i] * inverse + 0.5f);
+      const int a = _mm_cvtss_si32(_mm_set_ss(block.value[i] * inverse));
       block.sum += a;
       block.high[i / 4] |= static_cast<uint32_t>(a >> 8) << (8 * (i % 4));
       block.low[i / 4] |= static_cast<uint32_t>(a & 255) << (8 * (i % 4));

@@ -75,7 +75,7 @@ inline void gather(const LiveRows& live, int64_t begin, int64_t end, int64_t fir
         continue;
       }
       quads.row[4 * q + i] = codes + (live.index[at] - first_neuron) * neuron_bytes;
-      const int a = static_cast<int>(live.value[at] * inverse + 0.5f);
+      const int a = _mm_cvtss_si32(_mm_set_ss(live.value[at] * inverse));
       quads.sum += a;
       quads.high[q] |= static_cast<uint32_t>(a >> 8) << (8 * i);
       quads.low[q] |= static_cast<uint32_t>(a & 255) << (8 * i);
