@@ -4,27 +4,44 @@
 
 namespace plm::kernels {
 
+namespace {
+
+// Blocks of one token lie pitch * 32 bytes apart: an odd number of cache lines, or they would share
+// few sets. For a few tokens everything fits anyway.
+int64_t pitch_for(int64_t n_tokens) {
+  return n_tokens <= kFineTokens ? n_tokens : (n_tokens + 1) / 4 * 4 + 2;
+}
+
+}  // namespace
+
 Result<Activations> Activations::allocate(int64_t max_tokens, int64_t max_width) {
   Activations a;
   a.max_tokens = max_tokens;
   a.max_width = max_width;
   // The plane of low bytes exists only for a few tokens.
   const int64_t n_blocks = (max_width + 31) / 32;
-  const int64_t fine_tokens = std::min(max_tokens, kFineTokens);
-  const size_t high_bytes = static_cast<size_t>(n_blocks * max_tokens * 32);
-  const size_t low_bytes = static_cast<size_t>(n_blocks * fine_tokens * 32);
-  const size_t scale_bytes = (static_cast<size_t>(n_blocks * max_tokens) * sizeof(float) + 63) / 64 * 64;
-  const size_t sum_bytes = static_cast<size_t>(n_blocks * max_tokens) * 2 * sizeof(int32_t);
-  // Kernels may read one vector past the end of a tile.
-  PLM_TRY(a.storage, AlignedBuffer::allocate(high_bytes + low_bytes + scale_bytes + sum_bytes + 64));
-  std::byte* at = a.storage.data();
-  a.high = reinterpret_cast<int8_t*>(at);
-  at += high_bytes;
-  a.low = reinterpret_cast<int8_t*>(at);
-  at += low_bytes;
-  a.scale = reinterpret_cast<float*>(at);
-  at += scale_bytes;
-  a.half_sum = reinterpret_cast<int32_t*>(at);
+  const int64_t n_coarse = n_blocks * pitch_for(max_tokens);
+  const int64_t n_fine = n_blocks * std::min(max_tokens, kFineTokens);
+  size_t size = 0;
+  const auto reserve = [&size](int64_t count, size_t bytes) {
+    const size_t offset = size;
+    size += (static_cast<size_t>(count) * bytes + 63) / 64 * 64;
+    return offset;
+  };
+  const size_t high_at = reserve(n_coarse, 32), low_at = reserve(n_fine, 32), scale_at = reserve(n_coarse, 4);
+  const size_t half_at = reserve(n_coarse, 8), sum_at = reserve(n_coarse, 4),
+               half_sum_at = reserve(n_coarse, 8);
+  const size_t sum8_at = reserve(n_coarse, 4);
+  PLM_TRY(a.storage,
+          AlignedBuffer::allocate(size + 64));  // kernels may read one vector past the end of a tile
+  std::byte* base = a.storage.data();
+  a.high = reinterpret_cast<int8_t*>(base + high_at);
+  a.low = reinterpret_cast<int8_t*>(base + low_at);
+  a.scale = reinterpret_cast<float*>(base + scale_at);
+  a.half_sum = reinterpret_cast<int32_t*>(base + half_at);
+  a.block_sum8 = reinterpret_cast<int32_t*>(base + sum8_at);
+  a.scaled_sum = reinterpret_cast<float*>(base + sum_at);
+  a.scaled_half_sum = reinterpret_cast<float*>(base + half_sum_at);
   return a;
 }
 
@@ -35,6 +52,7 @@ void Activations::begin(const float* values_TK, int64_t tokens, int64_t columns,
   values = values_TK;
   value_stride = stride;
   n_tokens = tokens;
+  pitch = pitch_for(tokens);
   width = columns;
   precision = wanted;
 }

@@ -40,12 +40,29 @@ struct Activations {
   int64_t width = 0;
   Precision precision = Precision::fine;
 
-  // Order [block][token], so that a tile of tokens reads one stretch. A last block that is not
-  // full is filled with zeros.
-  int8_t* high = nullptr;       // [block][token][32]; the only plane when coarse
-  int8_t* low = nullptr;        // [block][token][32]
-  float* scale = nullptr;       // [block][token]
-  int32_t* half_sum = nullptr;  // [block][token][2]: sums of q over the two halves of the block
+  // Order [block][token], so that a tile of tokens reads one stretch; block b of token t is number
+  // b * pitch + t. The pitch is a little more than n_tokens where the blocks of a tile would else fall
+  // into the same few sets of a cache. A last block that is not full is filled with zeros.
+  int64_t pitch = 0;
+  int8_t* high = nullptr;         // [block][token][32]; the only plane when coarse
+  int8_t* low = nullptr;          // [block][token][32]
+  float* scale = nullptr;         // [block][token]
+  int32_t* half_sum = nullptr;    // [block][token][2]: sums of q over the two halves of the block
+  int32_t* block_sum8 = nullptr;  // [block][token]: -8 times the sum over the whole block, a start value
+  // The sums in float, times the scale, for kernels that take a minimum off at the end.
+  float* scaled_sum = nullptr;       // [block][token]: of the whole block
+  float* scaled_half_sum = nullptr;  // [block][token][2]
+
+  // The sums of the block at `at`, once its scale is set. Inlined by force: files of every instruction
+  // set include this.
+  [[gnu::always_inline]] void set_sums(int64_t at, int32_t first, int32_t second) {
+    half_sum[2 * at] = first;
+    half_sum[2 * at + 1] = second;
+    block_sum8[at] = -8 * (first + second);
+    scaled_half_sum[2 * at] = scale[at] * static_cast<float>(first);
+    scaled_half_sum[2 * at + 1] = scale[at] * static_cast<float>(second);
+    scaled_sum[at] = scale[at] * static_cast<float>(first + second);
+  }
 
   AlignedBuffer storage;
   int64_t max_tokens = 0, max_width = 0;

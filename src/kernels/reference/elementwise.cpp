@@ -50,7 +50,7 @@ void quantize_token(const float* x, Activations& out, int64_t token) {
     for (int64_t i = 0; i < n; ++i) largest = std::max(largest, std::fabs(x[32 * block + i]));
     // A block of nothing but tiny numbers is zero: its inverse would overflow.
     const float inverse = largest > 1e-30f ? static_cast<float>(largest_q) / largest : 0.0f;
-    const int64_t at = block * out.n_tokens + token;
+    const int64_t at = block * out.pitch + token;
     out.scale[at] = inverse > 0 ? largest / static_cast<float>(largest_q) : 0.0f;
     int32_t sums[2] = {0, 0};
     for (int64_t i = 0; i < 32; ++i) {
@@ -61,8 +61,7 @@ void quantize_token(const float* x, Activations& out, int64_t token) {
       out.high[32 * at + i] = static_cast<int8_t>(high);
       if (fine) out.low[32 * at + i] = static_cast<int8_t>(q - 256 * high);
     }
-    out.half_sum[2 * at] = sums[0];
-    out.half_sum[2 * at + 1] = sums[1];
+    out.set_sums(at, sums[0], sums[1]);
   }
 }
 

@@ -112,13 +112,12 @@ void quantize_token(const float* x, Activations& out, int64_t token) {
     }
     const float largest = largest_of_lanes(magnitude);
     const float inverse = largest > 1e-30f ? largest_q / largest : 0.0f;
-    const int64_t at = block * out.n_tokens + token;
+    const int64_t at = block * out.pitch + token;
     out.scale[at] = inverse > 0 ? largest / largest_q : 0.0f;
     __m256i q[4];
 #pragma GCC unroll 4
     for (int i = 0; i < 4; ++i) q[i] = _mm256_cvtps_epi32(_mm256_mul_ps(v[i], _mm256_set1_ps(inverse)));
-    out.half_sum[2 * at] = sum_of_lanes(_mm256_add_epi32(q[0], q[1]));
-    out.half_sum[2 * at + 1] = sum_of_lanes(_mm256_add_epi32(q[2], q[3]));
+    out.set_sums(at, sum_of_lanes(_mm256_add_epi32(q[0], q[1])), sum_of_lanes(_mm256_add_epi32(q[2], q[3])));
     if (fine) {
       __m256i low[4];
 #pragma GCC unroll 4

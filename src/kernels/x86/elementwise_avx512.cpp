@@ -59,12 +59,11 @@ void quantize_token(const float* x, Activations& out, int64_t token) {
         left > 16 ? _mm512_maskz_loadu_ps(tail_mask(left - 16), x + 32 * block + 16) : _mm512_setzero_ps();
     const float largest = _mm512_reduce_max_ps(_mm512_max_ps(_mm512_abs_ps(v0), _mm512_abs_ps(v1)));
     const float inverse = largest > 1e-30f ? largest_q / largest : 0.0f;
-    const int64_t at = block * out.n_tokens + token;
+    const int64_t at = block * out.pitch + token;
     out.scale[at] = inverse > 0 ? largest / largest_q : 0.0f;
     const __m512i q0 = _mm512_cvtps_epi32(_mm512_mul_ps(v0, _mm512_set1_ps(inverse)));
     const __m512i q1 = _mm512_cvtps_epi32(_mm512_mul_ps(v1, _mm512_set1_ps(inverse)));
-    out.half_sum[2 * at] = _mm512_reduce_add_epi32(q0);
-    out.half_sum[2 * at + 1] = _mm512_reduce_add_epi32(q1);
+    out.set_sums(at, _mm512_reduce_add_epi32(q0), _mm512_reduce_add_epi32(q1));
     __m512i high0 = q0, high1 = q1;
     if (fine) {
       const __m512i half = _mm512_set1_epi32(128);

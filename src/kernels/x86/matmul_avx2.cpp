@@ -146,7 +146,7 @@ inline void tile(const std::byte* group, const Activations& x, int64_t first_tok
     scales[0].load_unit(p, 0);
     scales[1].load_unit(p, 1);
     p += kFormat.header_bytes();
-    for (int64_t b = 0; b < kFormat.blocks_per_unit(); ++b, p += kFormat.block_bytes(), at += x.n_tokens) {
+    for (int64_t b = 0; b < kFormat.blocks_per_unit(); ++b, p += kFormat.block_bytes(), at += x.pitch) {
       alignas(32) int16_t words[kWords ? kTokens : 1][32];
       if constexpr (kWords) {
 #pragma GCC unroll 8

@@ -1,9 +1,12 @@
 // Quantised matrix products with VNNI (vpdpbusd).
 //
-// One register holds four columns of 16 rows as unsigned codes; the input's four numbers are
-// broadcast. A tile is 16 rows x kTokens tokens: kTokens float accumulators, 8 registers of codes,
-// and per token and block 8 (coarse) or 16 (fine) dot instructions between two scalings. The offset
-// of the codes is folded into the start value: sum (code - offset) q = sum code q - offset sum q.
+// One register holds four columns of 16 rows as unsigned codes; the input's four numbers are broadcast.
+// Narrow tile: 16 rows x kTokens tokens, kTokens float sums, 8 registers of codes, and per token and
+// block 8 (coarse) or 16 (fine) dot instructions between two scalings. The offset of the codes is folded
+// into the start value: sum (code - offset) q = sum code q - offset sum q.
+// Wide tile (prefill): 32 rows x 6 tokens, 12 integer and 12 float sums; a broadcast serves two dot
+// instructions, so that these and not the loads are the limit. Multiplications share their two pipes, so
+// the start values come from memory; only minima are taken off in float.
 #include "kernels/x86/avx512.h"
 #include "kernels/x86/simd_avx512.h"
 
@@ -33,7 +36,7 @@ inline void tile(const std::byte* group, const Activations& x, int64_t first_tok
   for (int64_t u = 0; u < n_units; ++u) {
     scales.load_unit(p);
     p += kFormat.header_bytes();
-    for (int64_t b = 0; b < kFormat.blocks_per_unit(); ++b, p += kFormat.block_bytes(), at += x.n_tokens) {
+    for (int64_t b = 0; b < kFormat.blocks_per_unit(); ++b, p += kFormat.block_bytes(), at += x.pitch) {
       scales.load_block(p);
       __m512i codes[8];
       load_codes<kFormat.codes>(p + kFormat.scale_bytes(), codes);
@@ -101,22 +104,139 @@ void tile_to_memory(const MatmulArgs& args, int64_t group, int64_t i) {
   }
 }
 
+// The codes of one step (four columns) of a block.
+template <CodeKind kKind>
+inline __m512i load_step(const std::byte* at, int step) {
+  if constexpr (kKind == CodeKind::bytes) return load(at + 64 * step);
+  const __m512i pair = load(at + 64 * (step & 3));
+  __m512i code = _mm512_and_si512(step < 4 ? pair : _mm512_srli_epi16(pair, 4), _mm512_set1_epi8(15));
+  if constexpr (kKind == CodeKind::nibble_table) code = _mm512_shuffle_epi8(iq4_table(), code);
+  if constexpr (kKind == CodeKind::nibbles_high1) {
+    const __m512i high = load(at + 256);
+    const __m512i shifted = step < 4 ? _mm512_slli_epi16(high, 4 - step) : _mm512_srli_epi16(high, step - 4);
+    code = _mm512_or_si512(code, _mm512_and_si512(shifted, _mm512_set1_epi8(16)));
+  }
+  if constexpr (kKind == CodeKind::nibbles_high2) {
+    const __m512i high = load(at + 256 + 64 * (step & 1));
+    const int shift = (step & ~1) - 4;
+    const __m512i shifted = shift < 0 ? _mm512_slli_epi16(high, -shift) : _mm512_srli_epi16(high, shift);
+    code = _mm512_or_si512(code, _mm512_and_si512(shifted, _mm512_set1_epi8(48)));
+  }
+  return code;
+}
+
+constexpr int kWideTokens = 6;
+
+// The scaled dot products of steps [kFirst, kFirst + kSteps) of one block in both groups.
+template <TensorType kType, int kFirst, int kSteps>
+inline void wide_part(const std::byte* const (&codes)[2], const Scales<kType> (&scales)[2], int part,
+                      const Activations& x, int64_t at, __m512 (&sums)[kWideTokens][2]) {
+  constexpr PackedFormat kFormat = packed_format(kType);
+  constexpr int kOffset = dot_offset(kFormat);
+  __m512i dots[kWideTokens][2];
+#pragma GCC unroll 6
+  for (int t = 0; t < kWideTokens; ++t) {
+    __m512i start = _mm512_setzero_si512();
+    if constexpr (kOffset != 0 && kFormat.scale_per_16()) {
+      start = _mm512_set1_epi32(-kOffset * x.half_sum[2 * (at + t) + part]);
+    } else if constexpr (kOffset != 0) {
+      static_assert(kOffset == 8 || kOffset == 16 || kOffset == 128);
+      start = _mm512_set1_epi32(x.block_sum8[at + t]);
+      if constexpr (kOffset == 16) start = _mm512_slli_epi32(start, 1);
+      if constexpr (kOffset == 128) start = _mm512_slli_epi32(start, 4);
+    }
+    dots[t][0] = dots[t][1] = start;
+  }
+#pragma GCC unroll 8
+  for (int s = kFirst; s < kFirst + kSteps; ++s) {
+    const __m512i code0 = load_step<kFormat.codes>(codes[0], s),
+                  code1 = load_step<kFormat.codes>(codes[1], s);
+#pragma GCC unroll 6
+    for (int t = 0; t < kWideTokens; ++t) {
+      const __m512i four = broadcast_four(x.high + 32 * (at + t) + 4 * s);
+      dots[t][0] = _mm512_dpbusd_epi32(dots[t][0], code0, four);
+      dots[t][1] = _mm512_dpbusd_epi32(dots[t][1], code1, four);
+    }
+  }
+#pragma GCC unroll 6
+  for (int t = 0; t < kWideTokens; ++t) {
+    const __m512 x_scale = _mm512_set1_ps(x.scale[at + t]);
+#pragma GCC unroll 2
+    for (int g = 0; g < 2; ++g) {
+      sums[t][g] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[t][g]),
+                                   _mm512_mul_ps(scales[g].scale[part], x_scale), sums[t][g]);
+      if constexpr (kFormat.has_minimum()) {
+        const float x_sum =
+            kFormat.scale_per_16() ? x.scaled_half_sum[2 * (at + t) + part] : x.scaled_sum[at + t];
+        sums[t][g] = _mm512_fnmadd_ps(scales[g].minimum[part], _mm512_set1_ps(x_sum), sums[t][g]);
+      }
+    }
+  }
+}
+
+// Groups `group` and `group + 1`, tokens i .. i + 5 of the call, which follow each other in x.
+template <TensorType kType>
+void wide_tile(const MatmulArgs& args, int64_t group, int64_t i) {
+  constexpr PackedFormat kFormat = packed_format(kType);
+  const Activations& x = *args.x;
+  const int64_t group_bytes = args.weight->group_bytes();
+  __m512 sums[kWideTokens][2];
+#pragma GCC unroll 6
+  for (int t = 0; t < kWideTokens; ++t) sums[t][0] = sums[t][1] = _mm512_setzero_ps();
+  const std::byte* p = args.weight->group(group);
+  Scales<kType> scales[2];
+  int64_t at = args.first_token + i;
+  for (int64_t u = 0; u < x.n_blocks() / kFormat.blocks_per_unit(); ++u) {
+    scales[0].load_unit(p);
+    scales[1].load_unit(p + group_bytes);
+    p += kFormat.header_bytes();
+    for (int64_t b = 0; b < kFormat.blocks_per_unit(); ++b, p += kFormat.block_bytes(), at += x.pitch) {
+      const std::byte* const codes[2] = {p + kFormat.scale_bytes(), p + group_bytes + kFormat.scale_bytes()};
+      scales[0].load_block(p);
+      scales[1].load_block(p + group_bytes);
+      if constexpr (kFormat.scale_per_16()) {
+        wide_part<kType, 0, 4>(codes, scales, 0, x, at, sums);
+        wide_part<kType, 4, 4>(codes, scales, 1, x, at, sums);
+      } else {
+        wide_part<kType, 0, 8>(codes, scales, 0, x, at, sums);
+      }
+    }
+  }
+#pragma GCC unroll 2
+  for (int g = 0; g < 2; ++g) {
+    const int64_t row = (group + g) * kGroupRows;
+    const __mmask16 mask = tail_mask(args.weight->rows - row);
+#pragma GCC unroll 6
+    for (int t = 0; t < kWideTokens; ++t) {
+      float* y = args.y + (i + t) * args.y_stride + row;
+      if (args.add) sums[t][g] = _mm512_add_ps(sums[t][g], _mm512_maskz_loadu_ps(mask, y));
+      _mm512_mask_storeu_ps(y, mask, sums[t][g]);
+    }
+  }
+}
+
 // Tokens in stretches whose input stays in the second-level cache while all groups pass over it.
 template <TensorType kType, Precision kPrecision>
 void all_tiles(const MatmulArgs& args) {
-  constexpr int kWide = kPrecision == Precision::coarse ? 16 : 4;
   const int64_t fitting = (int64_t{384} << 10) / (args.weight->cols + 1);
-  const int64_t stretch = fitting < 32 ? 32 : fitting / 16 * 16;
+  const int64_t stretch = fitting < 48 ? 48 : fitting / 12 * 12;
+  const bool wide = kPrecision == Precision::coarse && args.token_stride == 1;
   for (int64_t begin = 0; begin < args.n_tokens; begin += stretch) {
     const int64_t end = begin + stretch < args.n_tokens ? begin + stretch : args.n_tokens;
-    for (int64_t group = args.group_begin; group < args.group_end; ++group) {
-      int64_t i = begin;
-      for (; i + kWide <= end; i += kWide) tile_to_memory<kType, kPrecision, kWide>(args, group, i);
-      if constexpr (kWide > 4) {
-        for (; i + 4 <= end; i += 4) tile_to_memory<kType, kPrecision, 4>(args, group, i);
+    int64_t group = args.group_begin;
+    const auto narrow_tiles = [&](int64_t g, int64_t i) {
+      for (; i + 4 <= end; i += 4) tile_to_memory<kType, kPrecision, 4>(args, g, i);
+      for (; i < end; ++i) tile_to_memory<kType, kPrecision, 1>(args, g, i);
+    };
+    if constexpr (kPrecision == Precision::coarse) {
+      for (; wide && group + 2 <= args.group_end; group += 2) {
+        int64_t i = begin;
+        for (; i + kWideTokens <= end; i += kWideTokens) wide_tile<kType>(args, group, i);
+        narrow_tiles(group, i);
+        narrow_tiles(group + 1, i);
       }
-      for (; i < end; ++i) tile_to_memory<kType, kPrecision, 1>(args, group, i);
     }
+    for (; group < args.group_end; ++group) narrow_tiles(group, begin);
   }
 }
 

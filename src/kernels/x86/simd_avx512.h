@@ -129,6 +129,9 @@ inline __m512 exp(__m512 x) {
   return _mm512_scalef_ps(p, n);
 }
 
-inline __mmask16 tail_mask(int64_t n) { return n >= 16 ? 0xffff : static_cast<__mmask16>((1u << n) - 1); }
+// Lanes i < n, n >= 0.
+inline __mmask16 tail_mask(int64_t n) {
+  return n >= 16 ? 0xffff : static_cast<__mmask16>((1u << (n & 15)) - 1);
+}
 
 }  // namespace plm::kernels::avx512
