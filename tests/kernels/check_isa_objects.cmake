@@ -3,7 +3,7 @@
 # cmake -DNM=nm -DOBJECTS=a.o;b.o -P check_isa_objects.cmake
 set(checked 0)
 foreach(object IN LISTS OBJECTS)
-  if(NOT object MATCHES "_(avx2|avx512|avx512_bf16|neon|neon_dotprod|neon_i8mm)\\.cpp\\.o$")
+  if(NOT object MATCHES "_(avx2|avx512|avx512_bf16|neon|dotprod|i8mm)\\.cpp\\.o$")
     continue()
   endif()
   math(EXPR checked "${checked} + 1")

@@ -163,8 +163,7 @@ class QuantizeToken : public Elementwise {
     }
     int64_t sums[2] = {0, 0};
     for (int64_t i = 0; i < 32; ++i) {
-      const int high = a.high[32 * at + i];
-      const int q = a.precision == Precision::fine ? 256 * high + a.low[32 * at + i] : high;
+      const int q = rounded_integer(a, 32 * at + i);
       sums[i / 16] += q;
       const int64_t k = 32 * block + i;
       if (k >= x.size() || a.scale[at] == 0) {

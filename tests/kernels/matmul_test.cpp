@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <bit>
 #include <numeric>
 
 #include "bounds.h"
@@ -74,9 +75,7 @@ struct Input {
     Numbers out;
     out.given.assign(row, row + width);
     for (int64_t k = 0; k < width; ++k) {
-      const int high = alone.high[k];
-      const int q = alone.precision == Precision::fine ? 256 * high + alone.low[k] : high;
-      out.rounded.push_back(static_cast<double>(alone.scale[k / 32]) * q);
+      out.rounded.push_back(static_cast<double>(alone.scale[k / 32]) * rounded_integer(alone, k));
       if (k % 32 == 0) {
         double largest = 0;
         const int64_t end = std::min(k + 32, width);
@@ -139,7 +138,7 @@ class Matmul : public testing::TestWithParam<std::tuple<Isa, TensorType>> {
     for (int64_t i = 0; i < y.size(); ++i) {
       const int64_t r = i % y_stride;
       if (r >= row_begin && r < row_end) continue;
-      ASSERT_EQ(std::memcmp(y.data() + i, before.data() + i, sizeof(float)), 0)
+      ASSERT_EQ(std::bit_cast<uint32_t>(y[i]), std::bit_cast<uint32_t>(before[static_cast<size_t>(i)]))
           << "number " << i << " is not the kernel's";
     }
     for (int64_t t = 0; t < call.tokens.count; ++t) {

@@ -100,6 +100,11 @@ inline std::vector<float> term_sizes(TensorType type, const std::byte* row, int6
   return sizes;
 }
 
+// The integer a number was rounded to; `at` counts numbers from the start of the planes.
+inline int rounded_integer(const Activations& x, int64_t at) {
+  return x.precision == Precision::fine ? 256 * x.high[at] + x.low[at] : +x.high[at];
+}
+
 inline std::string test_name(std::string_view name) {
   std::string out(name);
   for (char& c : out) {
