@@ -25,9 +25,9 @@ stage_unit() { run_ctest build-test -L 'unit|kernel' -LE slow; }
 stage_ctest() { run_ctest build-test; }
 stage_python() { PLM_BUILD_DIR=$plm_root/build-test .venv/bin/python -m pytest tests/python -q -ra; }
 stage_install() { tests/install/run.sh build-test; }
-stage_asan_ubsan() { tools/build.sh asan-ubsan && run_ctest build-asan-ubsan -L 'unit|kernel' -LE slow; }
-# What starts threads is labelled so; TSan has nothing to find in the rest.
-stage_tsan() { tools/build.sh tsan && run_ctest build-tsan -L threads; }
+stage_asan_ubsan() { tools/build.sh asan-ubsan && run_ctest build-asan-ubsan -LE slow; }
+# TSan has nothing to find in what starts no threads, so only the rest is built.
+stage_tsan() { tools/build.sh tsan threaded_tests && run_ctest build-tsan -L 'threads|model' -LE slow; }
 stage_fuzz() { tools/fuzz.sh "$fuzz_seconds"; }
 stage_tidy() { python3 tools/tidy.py build-test; }
 
