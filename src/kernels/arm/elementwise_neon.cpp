@@ -136,8 +136,7 @@ void quantize_token(const float* x, Activations& out, int64_t token) {
     out.scale[at] = inverse > 0 ? largest / largest_q : 0.0f;
     int32x4_t q[8];
     for (int j = 0; j < 8; ++j) q[j] = vcvtnq_s32_f32(vmulq_n_f32(v[j], inverse));
-    out.half_sum[2 * at] = sum_of(q);
-    out.half_sum[2 * at + 1] = sum_of(q + 4);
+    out.set_sums(at, sum_of(q), sum_of(q + 4));
     if (fine) {
       int32x4_t low[8];
       for (int j = 0; j < 8; ++j) {

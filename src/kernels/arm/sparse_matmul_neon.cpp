@@ -72,7 +72,7 @@ inline void gather(const LiveRows& live, int64_t begin, int64_t end, int64_t fir
   neurons.sum = 0;
   for (int64_t i = begin; i < end; ++i) {
     neurons.row[i - begin] = codes + (live.index[i] - first_neuron) * neuron_bytes;
-    const int value = static_cast<int>(live.value[i] * inverse + 0.5f);
+    const int32_t value = vcvtns_s32_f32(live.value[i] * inverse);
     neurons.value[i - begin] = static_cast<uint16_t>(value);
     neurons.sum += value;
   }
