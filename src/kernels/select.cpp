@@ -108,8 +108,7 @@ void merge_attention(int64_t n, int64_t n_heads, int64_t latent_width, const flo
 
 int64_t latent_attend_scratch_bytes(int64_t n_heads, int64_t latent_width, int64_t rope_width,
                                     int64_t n_rows) {
-  // Queries in bf16 pairs for 16 heads at a time, a stretch of rows turned into value pairs, and the
-  // scores in float and in bf16 pairs.
+  // Queries, the rows as floats or turned twice as pairs, scores and weights; rounded up for all versions.
   const int64_t heads = (n_heads + 15) / 16 * 16;
   const int64_t width = (latent_width + rope_width + 31) / 32 * 32;
   const int64_t rows = (n_rows + 31) / 32 * 32;

@@ -1,5 +1,7 @@
 // Attention with bf16 products (vdpbf16ps): twice the arithmetic of float32, which long contexts in
 // the absorbed form need. Sums stay in float32.
+#include <cmath>
+
 #include "kernels/x86/attention_tiles_avx512.h"
 #include "kernels/x86/avx512.h"
 
@@ -8,6 +10,9 @@ namespace {
 
 using avx512::load;
 using avx512::tail_mask;
+
+// Asked for this much before it is read.
+constexpr int64_t kPrefetchBytes = 6144;
 
 struct PairProduct {
   static __m512 multiply_add(__m512 sum, __m512i a, __m512i b) {
@@ -35,84 +40,53 @@ inline void interleave(__m512i a, __m512i b, uint32_t* out) {
   _mm512_storeu_si512(out + 16, _mm512_permutex2var_epi16(a, second, b));
 }
 
-// Up to 16 heads. pairs_SC holds rows 2i, 2i+1 interleaved, C numbers a pair of rows.
-void attend_heads(const LatentAttendArgs& args, int64_t h0, int64_t n_heads, const uint32_t* pairs_SC,
-                  int64_t pair_stride, uint16_t* q_bf16, uint32_t* q_EH, float* scores_SH,
-                  uint32_t* weights_SH) {
-  const int64_t C = args.latent_width, E = C + args.rope_width;
-  const int64_t padded_E = (E + 31) / 32 * 32;
-  for (int64_t h = 0; h < n_heads; ++h) to_bf16(args.q_HE + (h0 + h) * E, E, padded_E, q_bf16 + h * padded_E);
-  for (int64_t e = 0; e < padded_E / 2; e += 16) {
-    avx512::transpose_16x16(reinterpret_cast<const uint32_t*>(q_bf16) + e, padded_E / 2, n_heads, 16,
-                            q_EH + 16 * e, 16);
-  }
-  avx512::panel_product<PairProduct>(reinterpret_cast<const uint32_t*>(args.rows), args.row_bytes / 4, q_EH,
-                                     16, E / 2, scores_SH, 16, nullptr, args.n_rows, 16);
-  __m512 largest = _mm512_loadu_ps(scores_SH);
-  for (int64_t s = 1; s < args.n_rows; ++s)
-    largest = _mm512_max_ps(largest, _mm512_loadu_ps(scores_SH + 16 * s));
-  __m512 sum = _mm512_setzero_ps();
-  for (int64_t s = 0; s < args.n_rows; s += 2) {
-    const __m512 w0 = avx512::exp(_mm512_sub_ps(_mm512_loadu_ps(scores_SH + 16 * s), largest));
-    const __m512 w1 = s + 1 < args.n_rows
-                          ? avx512::exp(_mm512_sub_ps(_mm512_loadu_ps(scores_SH + 16 * (s + 1)), largest))
-                          : _mm512_setzero_ps();
-    sum = _mm512_add_ps(sum, _mm512_add_ps(w0, w1));
-    const __m512i b0 = _mm512_cvtepu16_epi32(reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(w0)));
-    const __m512i b1 = _mm512_cvtepu16_epi32(reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(w1)));
-    _mm512_storeu_si512(weights_SH + 8 * s, _mm512_or_si512(b0, _mm512_slli_epi32(b1, 16)));
-  }
-  const __mmask16 mask = tail_mask(n_heads);
-  _mm512_mask_storeu_ps(args.max_H + h0, mask, largest);
-  _mm512_mask_storeu_ps(args.sum_H + h0, mask, sum);
-  const int64_t n_pairs = (args.n_rows + 1) / 2;
-  for (int64_t c = 0; c < C; c += 16) {
-    __m512 out[16];
-#pragma GCC unroll 16
-    for (int h = 0; h < 16; ++h) out[h] = _mm512_setzero_ps();
-    for (int64_t i = 0; i < n_pairs; ++i) {
-      const __m512i row = load(pairs_SC + i * pair_stride + c);
-#pragma GCC unroll 16
-      for (int h = 0; h < 16; ++h) {
-        out[h] = PairProduct::multiply_add(out[h],
-                                           _mm512_set1_epi32(static_cast<int>(weights_SH[16 * i + h])), row);
-      }
-    }
-#pragma GCC unroll 16
-    for (int h = 0; h < 16; ++h) {
-      if (h < n_heads) _mm512_mask_storeu_ps(args.out_HC + (h0 + h) * C + c, tail_mask(C - c), out[h]);
-    }
-  }
-}
-
 }  // namespace
 
+// Rows are turned twice: into columns of pairs along E, so that positions are the lanes of the scores, and
+// into pairs of rows, so that the latent's numbers are the lanes of the sums. Broadcasts of queries and
+// weights then serve several registers each; with heads as lanes every product would need one of its own.
 void latent_attend(const LatentAttendArgs& args) {
-  const int64_t C = args.latent_width, E = C + args.rope_width;
+  const int64_t H = args.n_heads, C = args.latent_width, E = C + args.rope_width, S = args.n_rows;
   // Pairs of odd widths or unaligned rows are not worth a path of their own.
   if (args.cache_type != TensorType::bf16 || E % 2 != 0 || C % 32 != 0 || args.row_bytes % 4 != 0) {
     avx512::latent_attend(args);
     return;
   }
-  const int64_t padded_E = (E + 31) / 32 * 32;
-  const int64_t padded_rows = (args.n_rows + 31) / 32 * 32;
-  auto* pairs_SC = reinterpret_cast<uint32_t*>(args.scratch);
-  auto* scores_SH = reinterpret_cast<float*>(pairs_SC + padded_rows / 2 * C);
-  auto* weights_SH = reinterpret_cast<uint32_t*>(scores_SH + padded_rows * 16);
-  uint32_t* q_EH = weights_SH + padded_rows / 2 * 16;
-  auto* q_bf16 = reinterpret_cast<uint16_t*>(q_EH + padded_E / 2 * 16);
-  for (int64_t s = 0; s < args.n_rows; s += 2) {
+  const int64_t padded_E = (E + 31) / 32 * 32, padded_S = (S + 31) / 32 * 32;
+  auto* v_SC = reinterpret_cast<uint32_t*>(args.scratch);  // [S/2][C] pairs of rows
+  uint32_t* k_ES = v_SC + padded_S / 2 * C;                // [E/2][S] pairs along E
+  auto* q_HE = reinterpret_cast<uint16_t*>(k_ES + padded_E / 2 * padded_S);
+  auto* scores_HS = reinterpret_cast<float*>(q_HE + H * padded_E);
+  auto* weights_HS = reinterpret_cast<uint16_t*>(scores_HS + H * padded_S);
+  for (int64_t h = 0; h < H; ++h) to_bf16(args.q_HE + h * E, E, padded_E, q_HE + h * padded_E);
+  // First, because it reads the rows in order, which memory answers fastest.
+  for (int64_t s = 0; s < padded_S; s += 2) {
     const std::byte* row = args.rows + s * args.row_bytes;
     for (int64_t c = 0; c < C; c += 32) {
-      const __m512i a = load(row + 2 * c);
-      const __m512i b = s + 1 < args.n_rows ? load(row + args.row_bytes + 2 * c) : _mm512_setzero_si512();
-      interleave(a, b, pairs_SC + s / 2 * C + c);
+      _mm_prefetch(reinterpret_cast<const char*>(row + kPrefetchBytes + 4 * c), _MM_HINT_T0);
+      _mm_prefetch(reinterpret_cast<const char*>(row + kPrefetchBytes + 4 * c + 64), _MM_HINT_T0);
+      const __m512i a = s < S ? load(row + 2 * c) : _mm512_setzero_si512();
+      const __m512i b = s + 1 < S ? load(row + args.row_bytes + 2 * c) : _mm512_setzero_si512();
+      interleave(a, b, v_SC + s / 2 * C + c);
     }
   }
-  for (int64_t h = 0; h < args.n_heads; h += 16) {
-    attend_heads(args, h, args.n_heads - h < 16 ? args.n_heads - h : 16, pairs_SC, C, q_bf16, q_EH, scores_SH,
-                 weights_SH);
+  for (int64_t s = 0; s < S; s += 16) {
+    const auto* rows = reinterpret_cast<const uint32_t*>(args.rows + s * args.row_bytes);
+    for (int64_t e = 0; e < E / 2; e += 16) {
+      avx512::transpose_16x16(rows + e, args.row_bytes / 4, S - s, E / 2 - e < 16 ? E / 2 - e : 16,
+                              k_ES + e * padded_S + s, padded_S);
+    }
   }
+  avx512::panel_product<PairProduct>(reinterpret_cast<const uint32_t*>(q_HE), padded_E / 2, k_ES, padded_S,
+                                     E / 2, scores_HS, padded_S, nullptr, H, (S + 15) / 16 * 16);
+  for (int64_t h = 0; h < H; ++h) {
+    args.max_H[h] = -INFINITY;
+    args.sum_H[h] = 0;
+    avx512::softmax_step(scores_HS + h * padded_S, S, padded_S, args.max_H[h], args.sum_H[h]);
+    to_bf16(scores_HS + h * padded_S, S, padded_S, weights_HS + h * padded_S);
+  }
+  avx512::panel_product<PairProduct>(reinterpret_cast<const uint32_t*>(weights_HS), padded_S / 2, v_SC, C,
+                                     padded_S / 2, args.out_HC, C, nullptr, H, C);
 }
 
 void expanded_attend(const ExpandedAttendArgs& args) {

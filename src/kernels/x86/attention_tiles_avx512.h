@@ -13,6 +13,11 @@ struct FloatProduct {
   }
 };
 
+template <int kRows>
+struct Rows {
+  static constexpr int value = kRows;
+};
+
 // c[m][n] (+)= sum over k of a[m][k] b[k][n] for kRows rows and 16 kVectors columns.
 // a: 32-bit numbers, a_stride apart; b: panel rows b_stride numbers apart. scale_c multiplies what c
 // held before (null: c is overwritten).
@@ -51,19 +56,47 @@ inline void panel_tile(const uint32_t* a, int64_t a_stride, const uint32_t* b, i
   }
 }
 
+// All rows for 16 kVectors columns, in tiles of nearly the same height: 16 rows are 6, 5 and 5.
 template <class Product, int kVectors>
 inline void panel_rows(const uint32_t* a, int64_t a_stride, const uint32_t* b, int64_t b_stride, int64_t n_k,
                        float* c, int64_t c_stride, const float* scale_c, int64_t n_rows,
                        __mmask16 last_mask) {
-  int64_t m = 0;
-  const auto scale_at = [&](int64_t row) { return scale_c == nullptr ? nullptr : scale_c + row; };
-  for (; m + 6 <= n_rows; m += 6) {
-    panel_tile<Product, 6, kVectors>(a + m * a_stride, a_stride, b, b_stride, n_k, c + m * c_stride, c_stride,
-                                     scale_at(m), last_mask);
-  }
-  for (; m < n_rows; ++m) {
-    panel_tile<Product, 1, kVectors>(a + m * a_stride, a_stride, b, b_stride, n_k, c + m * c_stride, c_stride,
-                                     scale_at(m), last_mask);
+  // One column of registers leaves room for more rows, which hide the latency of the additions.
+  constexpr int64_t kHighest = kVectors == 1 ? 14 : 6;
+  for (int64_t m = 0; m < n_rows;) {
+    const int64_t n_tiles = (n_rows - m + kHighest - 1) / kHighest;
+    const int64_t height = (n_rows - m + n_tiles - 1) / n_tiles;
+    const float* scale = scale_c == nullptr ? nullptr : scale_c + m;
+    const auto tile = [&](auto rows) {
+      panel_tile<Product, decltype(rows)::value, kVectors>(a + m * a_stride, a_stride, b, b_stride, n_k,
+                                                           c + m * c_stride, c_stride, scale, last_mask);
+      m += decltype(rows)::value;
+    };
+    if constexpr (kVectors == 1) {
+      if (height >= 14) {
+        tile(Rows<14>{});
+        continue;
+      }
+    }
+    switch (height) {
+      case 1:
+        tile(Rows<1>{});
+        break;
+      case 2:
+        tile(Rows<2>{});
+        break;
+      case 3:
+        tile(Rows<3>{});
+        break;
+      case 4:
+        tile(Rows<4>{});
+        break;
+      case 5:
+        tile(Rows<5>{});
+        break;
+      default:
+        tile(Rows<6>{});
+    }
   }
 }
 

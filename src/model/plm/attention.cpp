@@ -21,7 +21,7 @@ constexpr int64_t kExpandedFrom = 9;
 
 // Positions a stretch of latent attention has: short ones for short contexts so that all threads have
 // some, at most kStretchesAToken of them for long ones.
-constexpr int64_t kStretchesAToken = 128;
+constexpr int64_t kStretchesAToken = 64;
 int64_t stretch_rows(int64_t n_positions) {
   if (n_positions <= 128) return 32;
   const int64_t evenly = (n_positions + kStretchesAToken - 1) / kStretchesAToken;
