@@ -17,7 +17,8 @@ set(ENV{PKG_CONFIG_SYSROOT_DIR} ${PLM_ARM_SYSROOT})
 set(ENV{PKG_CONFIG_LIBDIR}
     ${PLM_ARM_SYSROOT}/usr/lib/aarch64-linux-gnu/pkgconfig:${PLM_ARM_SYSROOT}/usr/share/pkgconfig)
 
-# Libraries that libraries need; Debian keeps them in two folders.
+# Where libraries, and those that they need in turn, are found at run time; Debian has two folders.
+set(CMAKE_EXE_LINKER_FLAGS_INIT -Wl,--disable-new-dtags)
 foreach(folder lib usr/lib)
   string(APPEND CMAKE_EXE_LINKER_FLAGS_INIT " -Wl,-rpath,${PLM_ARM_SYSROOT}/${folder}/aarch64-linux-gnu")
 endforeach()

@@ -13,12 +13,14 @@ namespace {
 using namespace neon;  // the shared vocabulary, internal to this file
 
 constexpr int64_t kPanelTokens = 64, kPanelBlocks = 16;
+constexpr int kTilePairs = 4;
 
 // One block of two tokens.
 struct PairBlock {
-  int8_t q[64];       // [eight columns][token][8]
-  float scale[4];     // of token 0, 1, 0, 1
-  int32_t sum[2][4];  // of q, the same; of each half of the block
+  int8_t q[64];         // [eight columns][token][8]
+  float scale[4];       // of token 0, 1, 0, 1
+  int32_t start[2][4];  // the same: what the offset of the codes takes off, of each part with one scale
+  float sum[2][4];      // the same: scale times the sum of q, which the minimum takes off
 };
 
 struct Panel {
@@ -26,19 +28,25 @@ struct Panel {
 };
 
 // One token's part; which = 0 or 1.
+template <PackedFormat kFormat>
 inline void put_token(const Activations& x, int64_t at, int which, PairBlock& out) {
 #pragma GCC unroll 4
   for (int part = 0; part < 4; ++part) {
     vst1_s8(out.q + 16 * part + 8 * which, vld1_s8(x.high + 32 * at + 8 * part));
   }
   out.scale[which] = out.scale[which + 2] = x.scale[at];
-  for (int half = 0; half < 2; ++half) {
-    out.sum[half][which] = out.sum[half][which + 2] = x.half_sum[2 * at + half];
+  constexpr int kPerBlock = kFormat.scale_per_16() ? 2 : 1;
+  for (int half = 0; half < kPerBlock; ++half) {
+    const int32_t sum =
+        kPerBlock == 2 ? x.half_sum[2 * at + half] : x.half_sum[2 * at] + x.half_sum[2 * at + 1];
+    out.start[half][which] = out.start[half][which + 2] = -dot_offset(kFormat) * sum;
+    out.sum[half][which] = out.sum[half][which + 2] = x.scale[at] * static_cast<float>(sum);
   }
 }
 
 // Tokens first .. first + n_tokens - 1 of the call, blocks first_block .. first_block + n_blocks - 1. A
 // token that is missing from the last pair is zero.
+template <PackedFormat kFormat>
 void fill_panel(const MatmulArgs& args, int64_t first, int64_t n_tokens, int64_t first_block,
                 int64_t n_blocks, Panel& panel) {
   const Activations& x = *args.x;
@@ -47,7 +55,7 @@ void fill_panel(const MatmulArgs& args, int64_t first, int64_t n_tokens, int64_t
     for (int64_t b = 0; b < n_blocks; ++b) {
       PairBlock& out = panel.pair[t / 2][b];
       if (t % 2 == 0 && t + 1 == n_tokens) std::memset(&out, 0, sizeof out);
-      put_token(x, (first_block + b) * x.pitch + token, static_cast<int>(t % 2), out);
+      put_token<kFormat>(x, (first_block + b) * x.pitch + token, static_cast<int>(t % 2), out);
     }
   }
 }
@@ -70,20 +78,17 @@ template <TensorType kType>
                                                     const float32x4_t* scale, const float32x4_t* minimum) {
   constexpr PackedFormat kFormat = packed_format(kType);
   constexpr int kPerBlock = kFormat.scale_per_16() ? 2 : 1;
-  constexpr int kOffset = dot_offset(kFormat);
   const float32x4_t x_scale = vld1q_f32(pair.scale);
 #pragma GCC unroll 2
   for (int half = 0; half < kPerBlock; ++half) {
-    int32x4_t x_sum = vld1q_s32(pair.sum[half]);
-    if constexpr (kPerBlock == 1) x_sum = vaddq_s32(x_sum, vld1q_s32(pair.sum[1]));
-    int32x4_t product = kOffset == 0 ? vdupq_n_s32(0) : vmulq_n_s32(x_sum, -kOffset);
+    int32x4_t product = dot_offset(kFormat) == 0 ? vdupq_n_s32(0) : vld1q_s32(pair.start[half]);
 #pragma GCC unroll 4
     for (int i = 0; i < 4 / kPerBlock; ++i) {
       product = vmmlaq_s32(product, rows[4 / kPerBlock * half + i], x[4 / kPerBlock * half + i]);
     }
     sum = vfmaq_f32(sum, vcvtq_f32_s32(product), vmulq_f32(scale[half], x_scale));
     if constexpr (kFormat.has_minimum()) {
-      sum = vfmsq_f32(sum, minimum[half], vmulq_f32(x_scale, vcvtq_f32_s32(x_sum)));
+      sum = vfmsq_f32(sum, minimum[half], vld1q_f32(pair.sum[half]));
     }
   }
   return sum;
@@ -112,7 +117,7 @@ void tile_to_memory(const MatmulArgs& args, const std::byte* p, int quad, int64_
   constexpr PackedFormat kFormat = packed_format(kType);
   constexpr int kPerBlock = kFormat.scale_per_16() ? 2 : 1;
   float32x4_t sums[kPairs][2];
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (int i = 0; i < kPairs; ++i) sums[i][0] = sums[i][1] = vdupq_n_f32(0);
   Scales<kType, 1> scales(quad);
   for (int64_t b = 0; b < n_blocks; ++b, p += kFormat.block_bytes()) {
@@ -134,7 +139,7 @@ void tile_to_memory(const MatmulArgs& args, const std::byte* p, int quad, int64_
     int8x16_t codes[8], rows01[4], rows23[4];
     load_codes<kFormat.codes>(p + kFormat.scale_bytes() + 16 * quad, codes);
     pair_rows(codes, rows01, rows23);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int i = 0; i < kPairs; ++i) {
       const PairBlock& pair = panel.pair[first_pair + i][b];
       int8x16_t x[4];
@@ -144,7 +149,7 @@ void tile_to_memory(const MatmulArgs& args, const std::byte* p, int quad, int64_
       sums[i][1] = add_block<kType>(sums[i][1], rows23, x, pair, scale[1], minimum[1]);
     }
   }
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (int i = 0; i < kPairs; ++i) store_pair(args, target, first_pair + i, sums[i][0], sums[i][1]);
 }
 
@@ -157,7 +162,7 @@ void all_tiles(const MatmulArgs& args) {
     const int64_t left = args.n_tokens - first, n_tokens = left < kPanelTokens ? left : kPanelTokens;
     for (int64_t block = 0; block < n_blocks; block += kPanelBlocks) {
       const int64_t n = n_blocks - block < kPanelBlocks ? n_blocks - block : kPanelBlocks;
-      fill_panel(args, first, n_tokens, block, n, panel);
+      fill_panel<kFormat>(args, first, n_tokens, block, n, panel);
       const int64_t offset = block / kFormat.blocks_per_unit() * kFormat.unit_bytes();
       for (int64_t group = args.group_begin; group < args.group_end; ++group) {
         const std::byte* p = args.weight->group(group) + offset;
@@ -166,8 +171,8 @@ void all_tiles(const MatmulArgs& args) {
           if (target.row >= args.weight->rows) break;
           const int64_t n_pairs = (n_tokens + 1) / 2;
           int64_t pair = 0;
-          for (; pair + 4 <= n_pairs; pair += 4) {
-            tile_to_memory<kType, 4>(args, p, quad, n, panel, pair, target);
+          for (; pair + kTilePairs <= n_pairs; pair += kTilePairs) {
+            tile_to_memory<kType, kTilePairs>(args, p, quad, n, panel, pair, target);
           }
           for (; pair < n_pairs; ++pair) tile_to_memory<kType, 1>(args, p, quad, n, panel, pair, target);
         }

@@ -32,9 +32,16 @@ struct WideningProduct {
     constexpr int kTogether = kFitting < kSteps ? kFitting : kSteps;
     int32x4_t rows01 = vdupq_n_s32(0), rows23 = vdupq_n_s32(0);
     int16x8_t low, high;
+    int32x4_t columns[kSteps / 4];
+    for (int i = 0; i < kSteps / 4; ++i) {
+      columns[i] = vreinterpretq_s32_s8(x[i]);
+      // Says that the register may have changed: g++ would share the lanes spread below between quads,
+      // for which there are not enough registers (docs/kernels/arm.md).
+      asm("" : "+w"(columns[i]));
+    }
     unrolled<kSteps>([&]<int s>() __attribute__((always_inline)) {
       // Four columns of the token, four times.
-      const int8x16_t four = vreinterpretq_s8_s32(vdupq_laneq_s32(vreinterpretq_s32_s8(x[s / 4]), s % 4));
+      const int8x16_t four = vreinterpretq_s8_s32(vdupq_laneq_s32(columns[s / 4], s % 4));
       if constexpr (s % kTogether == 0) {
         low = vmull_s8(vget_low_s8(codes[s]), vget_low_s8(four));
         high = vmull_high_s8(codes[s], four);

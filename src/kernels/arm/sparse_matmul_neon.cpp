@@ -173,11 +173,10 @@ struct NeuronMajorProduct {
     }
   }
 
-  // Adds the products of half a chunk, outputs o .. o + 63.
-  template <int kWhich>
+  // Adds the products of half a chunk, outputs o .. o + 63. kWhole: none of them is at or past `end`.
+  template <int kWhich, bool kWhole>
   void add_half(const Neurons& neurons, const std::byte* header, const std::byte* block, int sub, int64_t o,
                 float value_scale) const {
-    if (o >= end) return;
     uint32x4_t sums[16];
     dot_half<kFormat.codes, kWhich>(neurons, o / kChunk * chunk_bytes, -sparse_offset(kFormat) * neurons.sum,
                                     sums);
@@ -185,13 +184,13 @@ struct NeuronMajorProduct {
 #pragma GCC unroll 4
     for (int t = 0; t < 4; ++t) {
       const int64_t at = o + 16 * t;
-      if (at >= end) return;
+      if (!kWhole && at >= end) return;
       float32x4_t scale[4], minimum[4];
       load_scales(header, block, sub, at, scale);
       if constexpr (kFormat.has_minimum()) load_minima(header, block, sub, at, minimum);
 #pragma GCC unroll 4
       for (int l = 0; l < 4; ++l) {
-        const int64_t n = end - at - 4 * l;
+        const int64_t n = kWhole ? 4 : end - at - 4 * l;
         if (n <= 0) return;
         float32x4_t v = load_first(y + at + 4 * l, n);
         const float32x4_t product = vcvtq_f32_s32(vreinterpretq_s32_u32(sums[4 * t + l]));
@@ -229,8 +228,13 @@ struct NeuronMajorProduct {
         if (at == first) continue;
         for (int sub = 0; sub < kPerBlock; ++sub) {
           if (neurons[sub].count == 0) continue;
-          add_half<0>(neurons[sub], header, p, sub, o, value_scale);
-          add_half<1>(neurons[sub], header, p, sub, o + kHalf, value_scale);
+          if (o + kChunk <= end) {
+            add_half<0, true>(neurons[sub], header, p, sub, o, value_scale);
+            add_half<1, true>(neurons[sub], header, p, sub, o + kHalf, value_scale);
+          } else {
+            add_half<0, false>(neurons[sub], header, p, sub, o, value_scale);
+            if (o + kHalf < end) add_half<1, false>(neurons[sub], header, p, sub, o + kHalf, value_scale);
+          }
         }
       }
       later_at = later_end;
