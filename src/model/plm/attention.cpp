@@ -16,8 +16,9 @@
 namespace plm::model {
 namespace {
 
-// From this many tokens of a sequence on, expanding is less work than absorbing (docs/LOG.md).
-constexpr int64_t kExpandedFrom = 9;
+// From this many tokens of a sequence on, expanding what is cached is less work than absorbing (measured,
+// docs/LOG.md).
+constexpr int64_t kExpandedFrom = 40;
 
 // Positions a stretch of latent attention has: short ones for short contexts so that all threads have
 // some, at most kStretchesAToken of them for long ones.
@@ -38,7 +39,11 @@ struct Place {
 };
 
 bool is_expanded(const Step& step, const SequenceSlice& slice) {
-  if (step.attention == AttentionForm::automatic) return slice.n_tokens >= kExpandedFrom;
+  if (step.attention == AttentionForm::automatic) {
+    // With nothing cached, a step expands no more rows than it has tokens.
+    const bool is_start = slice.cache->n_tokens() == 0 && slice.n_tokens > kPrivateTokens;
+    return is_start || slice.n_tokens >= kExpandedFrom;
+  }
   return step.attention == AttentionForm::expanded;
 }
 

@@ -7,7 +7,7 @@ namespace plm::model {
 
 // Above this share of live neurons the dense product is quicker: it reads in long runs and multiplies
 // four neurons without gathering them (docs/LOG.md has the curve).
-inline constexpr double kDenseFrom = 0.45;
+inline constexpr double kDenseFrom = 0.35;
 
 // After a barrier behind the counting of live neurons; all threads come to the same answer.
 inline bool is_sparse(const Workspace& work, int64_t n_tokens, int64_t ffn_width) {
