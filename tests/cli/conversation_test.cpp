@@ -44,7 +44,7 @@ class ConversationTest : public ::testing::Test {
 
 TEST_F(ConversationTest, AnswersAsIfTheWholeConversationWereReadAnew) {
   start(256, false);
-  const std::string first = answer("Tell me of a fox.");
+  answer("Tell me of a fox.");
   const std::string second = answer("And then?");
   const auto messages = conversation_->messages();
   ASSERT_EQ(messages.size(), 4u);
