@@ -17,7 +17,6 @@
 #include "cli/model_options.h"
 #include "cli/model_summary.h"
 #include "cli/output.h"
-#include "kernels/cache_row.h"
 
 namespace plm::cli {
 
@@ -189,9 +188,7 @@ class BenchCommand : public Command {
         .cpu = cpu_name(),
         .n_threads = engine.n_threads(),
         .cache_type = std::string(tensor_type_name(engine.cache_type())),
-        .cache_bytes_per_token =
-            kernels::cache_row_bytes(engine.cache_type(), engine.config().cache_row_width()) *
-            engine.config().n_layers,
+        .cache_bytes_per_token = engine.model().cache_layout().bytes_per_token(engine.cache_type()),
         .version = PLM_VERSION,
         .time = utc_time()};
   }

@@ -33,6 +33,9 @@ class Model {
   virtual WeightBytes weight_bytes() const = 0;
   virtual int64_t max_tokens() const = 0;
 
+  // Of the caches that its steps write to and read.
+  virtual CacheLayout cache_layout() const = 0;
+
   // Runs a step on all threads of the pool. The step must fit: at most max_tokens() tokens, room in
   // the caches. One step at a time.
   virtual void run(const Step& step, ThreadPool& pool) = 0;

@@ -7,14 +7,14 @@
 #include <string_view>
 #include <vector>
 
-#include "model/latent_cache.h"
+#include "model/cache.h"
 
 namespace plm::model {
 
 // Consecutive tokens of one sequence. They are appended to its cache by the step, which calls
 // cache->advance at its end. A cache occurs once in a step.
 struct SequenceSlice {
-  LatentCache* cache = nullptr;
+  Cache* cache = nullptr;
   int64_t n_tokens = 0;
 };
 

@@ -48,7 +48,7 @@ Result<std::unique_ptr<Engine>> Engine::load(const EngineOptions& options) {
 Result<Session> Engine::new_session() { return new_session(context_length_); }
 
 Result<Session> Engine::new_session(int64_t context_length) {
-  PLM_TRY(model::LatentCache cache, model::LatentCache::create(config(), cache_type_, context_length));
+  PLM_TRY(model::Cache cache, model::Cache::create(model_->cache_layout(), cache_type_, context_length));
   return Session(*this, std::move(cache));
 }
 

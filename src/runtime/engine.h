@@ -49,6 +49,7 @@ class Engine {
   const tokenizer::Tokenizer& tokenizer() const { return *tokenizer_; }
   const model::Config& config() const { return model_->config(); }
   model::Model& model() { return *model_; }
+  const model::Model& model() const { return *model_; }
   const kernels::Kernels& kernels() const { return kernels_; }
   TensorType cache_type() const { return cache_type_; }
   int64_t context_length() const { return context_length_; }
@@ -71,7 +72,7 @@ class Engine {
   int64_t context_length_ = 0;
 };
 
-// One sequence: its tokens' rows in the latent cache. Must not outlive its engine.
+// One sequence: its tokens' rows in the model's cache. Must not outlive its engine.
 class Session {
  public:
   // Runs tokens after those already cached. The logits asked for can be read until the next call.
@@ -88,8 +89,8 @@ class Session {
 
   int64_t position() const { return cache_.n_tokens(); }  // tokens cached so far
   int64_t capacity() const { return cache_.capacity(); }
-  const model::LatentCache& cache() const { return cache_; }
-  model::LatentCache& cache() { return cache_; }
+  const model::Cache& cache() const { return cache_; }
+  model::Cache& cache() { return cache_; }
 
   void truncate(int64_t n_tokens) { cache_.truncate(n_tokens); }
   // Drops cached tokens [keep, keep + discard) and moves the later ones down.
@@ -101,11 +102,11 @@ class Session {
 
  private:
   friend class Engine;
-  Session(Engine& engine, model::LatentCache cache) : engine_(&engine), cache_(std::move(cache)) {}
+  Session(Engine& engine, model::Cache cache) : engine_(&engine), cache_(std::move(cache)) {}
   void run_step(std::span<const TokenId> tokens, std::span<const int64_t> logits_of, float* logits);
 
   Engine* engine_;
-  model::LatentCache cache_;
+  model::Cache cache_;
   std::vector<float> logits_;
   int64_t n_logits_ = 0;
   model::AttentionForm attention_ = model::AttentionForm::automatic;

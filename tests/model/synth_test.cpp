@@ -48,7 +48,7 @@ class Synth : public testing::Test {
     ThreadPool pool(2);
     auto model = load_model(*file, {.kernels = *kernels}, pool);
     EXPECT_TRUE(model.ok()) << model.error().message;
-    auto cache = LatentCache::create((*model)->config(), TensorType::f32, n_tokens);
+    auto cache = Cache::create((*model)->cache_layout(), TensorType::f32, n_tokens);
     EXPECT_TRUE(cache.ok());
     std::vector<int32_t> tokens;
     for (int64_t i = 0; i < n_tokens; ++i) tokens.push_back(static_cast<int32_t>((i * 131 + 7) % 2000));

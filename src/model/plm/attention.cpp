@@ -70,7 +70,7 @@ void append_rows(const BlockContext& context, const PlmLayer& w) {
       float* row = s.kv_TE + t * E;
       team.k.rms_norm(row, w.kv_norm_C.data(), C, c.rms_epsilon, row);
       team.k.rope(row + C, R, s.cos_sin_TR + t * R);
-      LatentCache& cache = *place.slice.cache;
+      Cache& cache = *place.slice.cache;
       kernels::encode_cache_row(cache.type(), row, E, cache.row(context.layer, place.first_position() + i));
     }
   });
@@ -145,7 +145,7 @@ class AbsorbedAttention {
 
   void attend_stretches(int64_t begin, int64_t end) {
     const int64_t H = c_.n_heads, C = c_.kv_lora_rank, E = C + c_.rope_width;
-    const LatentCache& cache = *place_.slice.cache;
+    const Cache& cache = *place_.slice.cache;
     int64_t n_items = 0;
     for (int64_t i = begin; i < end; ++i) n_items += n_stretches(first_ + i);
     const auto [first_item, last_item] = context_.team.share(n_items);
@@ -250,7 +250,7 @@ class ExpandedAttention {
 
   void read_latents(int64_t begin, int64_t n_rows) {
     const int64_t E = c_.cache_row_width(), C = c_.kv_lora_rank;
-    const LatentCache& cache = *place_.slice.cache;
+    const Cache& cache = *place_.slice.cache;
     if (context_.team.is_first()) s_.latents.begin(s_.latent_SE, n_rows, C, E, kernels::Precision::coarse);
     context_.team.barrier();
     const auto [first, last] = context_.team.share(n_rows);

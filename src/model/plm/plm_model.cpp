@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "model/latent_cache.h"
 #include "model/plm/block.h"
+#include "model/rope.h"
 #include "quant/formats.h"
 
 namespace plm::model {
@@ -20,6 +22,7 @@ class PlmModel final : public Model {
 
   const Config& config() const override { return config_; }
   int64_t max_tokens() const override { return workspace_.max_tokens; }
+  CacheLayout cache_layout() const override { return latent_cache_layout(config_); }
   const SparsityCounts& sparsity() const override { return sparsity_; }
 
   void clear_sparsity() override {
