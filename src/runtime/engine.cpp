@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <unordered_set>
 
 #include "base/cpu_features.h"
 #include "runtime/vocabulary_file.h"
@@ -52,6 +53,37 @@ Result<Session> Engine::new_session(int64_t context_length) {
   return Session(*this, std::move(cache));
 }
 
+Status Engine::decode_together(std::span<const Turn> turns) {
+  std::vector<TokenId> tokens;
+  std::vector<model::SequenceSlice> slices;
+  std::vector<int64_t> logits_of;
+  std::unordered_set<const Session*> seen;
+  for (const Turn& turn : turns) {
+    PLM_CHECK(turn.session->engine_ == this && seen.insert(turn.session).second);
+    PLM_TRY_STATUS(turn.session->check(turn.tokens));
+    tokens.insert(tokens.end(), turn.tokens.begin(), turn.tokens.end());
+    slices.push_back({.cache = &turn.session->cache_, .n_tokens = static_cast<int64_t>(turn.tokens.size())});
+    logits_of.push_back(static_cast<int64_t>(tokens.size()) - 1);
+  }
+  const auto n = static_cast<int64_t>(tokens.size());
+  if (n == 0 || n > model_->max_tokens()) {
+    return make_error(ErrorKind::invalid_argument,
+                      "decode: found {} tokens of all sequences, expected 1 to {}", n, model_->max_tokens());
+  }
+  const auto W = static_cast<size_t>(config().vocabulary_size);
+  shared_logits_.resize(turns.size() * W);
+  model_->run(
+      {.tokens = tokens, .sequences = slices, .logits_of = logits_of, .logits = shared_logits_.data()},
+      *pool_);
+  for (size_t i = 0; i < turns.size(); ++i) {
+    // A copy for each: what a session answers must not change when others go on.
+    const auto first = shared_logits_.begin() + static_cast<std::ptrdiff_t>(i * W);
+    turns[i].session->logits_.assign(first, first + static_cast<std::ptrdiff_t>(W));
+    turns[i].session->n_logits_ = 1;
+  }
+  return {};
+}
+
 void Session::run_step(std::span<const TokenId> tokens, std::span<const int64_t> logits_of, float* logits) {
   const model::SequenceSlice slice{.cache = &cache_, .n_tokens = static_cast<int64_t>(tokens.size())};
   engine_->model().run({.tokens = tokens,
@@ -63,10 +95,8 @@ void Session::run_step(std::span<const TokenId> tokens, std::span<const int64_t>
                        engine_->pool());
 }
 
-Status Session::decode(std::span<const TokenId> tokens, LogitsWanted wanted,
-                       const std::atomic<bool>* cancel) {
+Status Session::check(std::span<const TokenId> tokens) const {
   const int64_t n = static_cast<int64_t>(tokens.size()), W = engine_->config().vocabulary_size;
-  n_logits_ = 0;
   if (n == 0)
     return make_error(ErrorKind::invalid_argument, "decode: found no tokens, expected at least one");
   if (n > capacity() - position()) {
@@ -80,6 +110,14 @@ Status Session::decode(std::span<const TokenId> tokens, LogitsWanted wanted,
                         W - 1);
     }
   }
+  return {};
+}
+
+Status Session::decode(std::span<const TokenId> tokens, LogitsWanted wanted,
+                       const std::atomic<bool>* cancel) {
+  const int64_t n = static_cast<int64_t>(tokens.size()), W = engine_->config().vocabulary_size;
+  n_logits_ = 0;
+  PLM_TRY_STATUS(check(tokens));
   const int64_t n_wanted = wanted == LogitsWanted::all ? n : (wanted == LogitsWanted::last ? 1 : 0);
   logits_.resize(static_cast<size_t>(n_wanted * W));
   std::vector<int64_t> logits_of;

@@ -40,6 +40,12 @@ enum class LogitsWanted { none, last, all };
 
 class Session;
 
+// The next tokens of one sequence in a step that several share.
+struct Turn {
+  Session* session = nullptr;
+  std::span<const TokenId> tokens;
+};
+
 // Not thread safe: one call at a time, of the engine and of all its sessions together.
 class Engine {
  public:
@@ -60,6 +66,12 @@ class Engine {
   Result<Session> new_session();
   Result<Session> new_session(int64_t context_length);
 
+  // Runs the next tokens of several of its sessions in one step, which reads the weights once for all of
+  // them. Every session then holds the logits of its last token. A session occurs once; all tokens together
+  // are at most the batch size. Up to rounding the answers are those of decode() for each session alone.
+  // Fails as decode() does, with nothing run.
+  Status decode_together(std::span<const Turn> turns);
+
  private:
   Engine(gguf::File file) : file_(std::move(file)) {}
 
@@ -70,6 +82,7 @@ class Engine {
   std::unique_ptr<model::Model> model_;
   TensorType cache_type_ = TensorType::f16;
   int64_t context_length_ = 0;
+  std::vector<float> shared_logits_;  // of decode_together
 };
 
 // One sequence: its tokens' rows in the model's cache. Must not outlive its engine.
@@ -103,6 +116,7 @@ class Session {
  private:
   friend class Engine;
   Session(Engine& engine, model::Cache cache) : engine_(&engine), cache_(std::move(cache)) {}
+  Status check(std::span<const TokenId> tokens) const;
   void run_step(std::span<const TokenId> tokens, std::span<const int64_t> logits_of, float* logits);
 
   Engine* engine_;
