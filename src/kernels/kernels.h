@@ -101,6 +101,26 @@ inline constexpr int64_t kExpandedTokens = 64;
 inline constexpr int64_t kExpandedRows = 128;
 int64_t expanded_attend_scratch_bytes(int64_t key_width, int64_t value_width);
 
+// One token's queries of the heads that share a key-value head, against a stretch of that head's rows
+// (grouped-query attention, arXiv 2305.13245). A row is a key and behind it a value.
+//   score[h, s] = q[h] . row[s][0, Q)     (q is already scaled)
+//   max[h] = max over s, sum[h] = sum over s of exp(score - max)
+//   out[h, v] = sum over s of exp(score - max) row[s][Q + v]
+// Stretches are merged by merge_attention, as latents are.
+struct GroupAttendArgs {
+  const float* q_HQ = nullptr;  // dense
+  int64_t n_heads = 0, key_width = 0, value_width = 0;
+  TensorType cache_type = TensorType::f32;
+  const std::byte* rows = nullptr;  // the first row of the stretch
+  int64_t row_bytes = 0;            // distance between rows
+  int64_t n_rows = 0;               // at least 1
+  float* out_HV = nullptr;          // dense
+  float* max_H = nullptr;
+  float* sum_H = nullptr;
+  std::byte* scratch = nullptr;  // group_attend_scratch_bytes(), aligned to 64
+};
+int64_t group_attend_scratch_bytes(int64_t n_heads, int64_t n_rows);
+
 struct Kernels {
   Isa isa = Isa::reference;
 
@@ -113,6 +133,9 @@ struct Kernels {
   // Squared ReLU in place: x = max(x, 0)^2. Returns how many are not zero.
   int64_t (*relu2)(float* x, int64_t n) = nullptr;
 
+  // The gate of a SwiGLU network in place: gate = gate / (1 + exp(-gate)) * up.
+  void (*silu_multiply)(float* gate, const float* up, int64_t n) = nullptr;
+
   // Lists the numbers of x that are positive, in order; index and value have room for n.
   int64_t (*list_live)(const float* x, int64_t n, int32_t* index, float* value) = nullptr;
 
@@ -123,6 +146,7 @@ struct Kernels {
   void (*sparse_matmul)(const SparseMatmulArgs& args) = nullptr;
   void (*latent_attend)(const LatentAttendArgs& args) = nullptr;
   void (*expanded_attend)(const ExpandedAttendArgs& args) = nullptr;
+  void (*group_attend)(const GroupAttendArgs& args) = nullptr;
 };
 
 // The fastest kernels for this CPU, or those named by the environment variable PLM_ISA

@@ -8,6 +8,7 @@ namespace plm::kernels::neon {
 void rms_norm(const float* x, const float* weight, int64_t n, float epsilon, float* out);
 void rope(float* x, int64_t n, const float* cos_sin);
 int64_t relu2(float* x, int64_t n);
+void silu_multiply(float* gate, const float* up, int64_t n);
 int64_t list_live(const float* x, int64_t n, int32_t* index, float* value);
 void quantize_token(const float* x, Activations& out, int64_t token);
 void matmul(const MatmulArgs& args);        // quantised weights; plain ones go to matmul_plain
@@ -15,6 +16,7 @@ void matmul_plain(const MatmulArgs& args);  // F32, F16, BF16
 void sparse_matmul(const SparseMatmulArgs& args);
 void latent_attend(const LatentAttendArgs& args);
 void expanded_attend(const ExpandedAttendArgs& args);
+void group_attend(const GroupAttendArgs& args);
 
 }  // namespace plm::kernels::neon
 

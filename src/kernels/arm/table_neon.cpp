@@ -6,12 +6,14 @@ void use_neon(Kernels& kernels) {
   kernels.rms_norm = neon::rms_norm;
   kernels.rope = neon::rope;
   kernels.relu2 = neon::relu2;
+  kernels.silu_multiply = neon::silu_multiply;
   kernels.list_live = neon::list_live;
   kernels.quantize_token = neon::quantize_token;
   kernels.matmul = neon::matmul;
   kernels.sparse_matmul = neon::sparse_matmul;
   kernels.latent_attend = neon::latent_attend;
   kernels.expanded_attend = neon::expanded_attend;
+  kernels.group_attend = neon::group_attend;
 }
 
 void use_neon_dotprod(Kernels& kernels) { kernels.matmul = neon_dotprod::matmul; }

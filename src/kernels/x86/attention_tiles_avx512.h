@@ -13,6 +13,21 @@ struct FloatProduct {
   }
 };
 
+// What a product asks memory for while it computes: nothing, or the bytes that come next, a line for each
+// turn of the inner loop.
+struct NothingAhead {
+  [[gnu::always_inline]] inline void step() {}
+};
+struct Ahead {
+  const std::byte* next;
+  const std::byte* end;
+  [[gnu::always_inline]] inline void step() {
+    if (next >= end) return;
+    _mm_prefetch(reinterpret_cast<const char*>(next), _MM_HINT_T1);
+    next += 64;
+  }
+};
+
 template <int kRows>
 struct Rows {
   static constexpr int value = kRows;
@@ -21,9 +36,10 @@ struct Rows {
 // c[m][n] (+)= sum over k of a[m][k] b[k][n] for kRows rows and 16 kVectors columns.
 // a: 32-bit numbers, a_stride apart; b: panel rows b_stride numbers apart. scale_c multiplies what c
 // held before (null: c is overwritten).
-template <class Product, int kRows, int kVectors>
+template <class Product, int kRows, int kVectors, class Prefetch>
 inline void panel_tile(const uint32_t* a, int64_t a_stride, const uint32_t* b, int64_t b_stride, int64_t n_k,
-                       float* c, int64_t c_stride, const float* scale_c, __mmask16 last_mask) {
+                       float* c, int64_t c_stride, const float* scale_c, __mmask16 last_mask,
+                       Prefetch& ahead) {
   __m512 sums[kRows][kVectors];
 #pragma GCC unroll 16
   for (int m = 0; m < kRows; ++m) {
@@ -36,6 +52,7 @@ inline void panel_tile(const uint32_t* a, int64_t a_stride, const uint32_t* b, i
     }
   }
   for (int64_t k = 0; k < n_k; ++k) {
+    ahead.step();
     __m512i columns[kVectors];
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) columns[v] = load(b + k * b_stride + 16 * v);
@@ -57,10 +74,10 @@ inline void panel_tile(const uint32_t* a, int64_t a_stride, const uint32_t* b, i
 }
 
 // All rows for 16 kVectors columns, in tiles of nearly the same height: 16 rows are 6, 5 and 5.
-template <class Product, int kVectors>
+template <class Product, int kVectors, class Prefetch>
 inline void panel_rows(const uint32_t* a, int64_t a_stride, const uint32_t* b, int64_t b_stride, int64_t n_k,
-                       float* c, int64_t c_stride, const float* scale_c, int64_t n_rows,
-                       __mmask16 last_mask) {
+                       float* c, int64_t c_stride, const float* scale_c, int64_t n_rows, __mmask16 last_mask,
+                       Prefetch& ahead) {
   // One column of registers leaves room for more rows, which hide the latency of the additions.
   constexpr int64_t kHighest = kVectors == 1 ? 14 : 6;
   for (int64_t m = 0; m < n_rows;) {
@@ -68,8 +85,8 @@ inline void panel_rows(const uint32_t* a, int64_t a_stride, const uint32_t* b, i
     const int64_t height = (n_rows - m + n_tiles - 1) / n_tiles;
     const float* scale = scale_c == nullptr ? nullptr : scale_c + m;
     const auto tile = [&](auto rows) {
-      panel_tile<Product, decltype(rows)::value, kVectors>(a + m * a_stride, a_stride, b, b_stride, n_k,
-                                                           c + m * c_stride, c_stride, scale, last_mask);
+      panel_tile<Product, decltype(rows)::value, kVectors, Prefetch>(
+          a + m * a_stride, a_stride, b, b_stride, n_k, c + m * c_stride, c_stride, scale, last_mask, ahead);
       m += decltype(rows)::value;
     };
     if constexpr (kVectors == 1) {
@@ -101,18 +118,28 @@ inline void panel_rows(const uint32_t* a, int64_t a_stride, const uint32_t* b, i
 }
 
 // n_rows rows of a times a panel of n_columns columns (b is readable to a multiple of 16).
+template <class Product, class Prefetch>
+inline void panel_product(const uint32_t* a, int64_t a_stride, const uint32_t* b, int64_t b_stride,
+                          int64_t n_k, float* c, int64_t c_stride, const float* scale_c, int64_t n_rows,
+                          int64_t n_columns, Prefetch& ahead) {
+  int64_t n = 0;
+  for (; n + 64 <= n_columns; n += 64) {
+    panel_rows<Product, 4, Prefetch>(a, a_stride, b + n, b_stride, n_k, c + n, c_stride, scale_c, n_rows,
+                                     0xffff, ahead);
+  }
+  for (; n < n_columns; n += 16) {
+    panel_rows<Product, 1, Prefetch>(a, a_stride, b + n, b_stride, n_k, c + n, c_stride, scale_c, n_rows,
+                                     tail_mask(n_columns - n), ahead);
+  }
+}
+
 template <class Product>
 inline void panel_product(const uint32_t* a, int64_t a_stride, const uint32_t* b, int64_t b_stride,
                           int64_t n_k, float* c, int64_t c_stride, const float* scale_c, int64_t n_rows,
                           int64_t n_columns) {
-  int64_t n = 0;
-  for (; n + 64 <= n_columns; n += 64) {
-    panel_rows<Product, 4>(a, a_stride, b + n, b_stride, n_k, c + n, c_stride, scale_c, n_rows, 0xffff);
-  }
-  for (; n < n_columns; n += 16) {
-    panel_rows<Product, 1>(a, a_stride, b + n, b_stride, n_k, c + n, c_stride, scale_c, n_rows,
-                           tail_mask(n_columns - n));
-  }
+  NothingAhead nothing;
+  panel_product<Product, NothingAhead>(a, a_stride, b, b_stride, n_k, c, c_stride, scale_c, n_rows, n_columns,
+                                       nothing);
 }
 
 // out[j * out_stride + i] = in[i * in_stride + j] for 16 x 16 numbers; rows i >= n_rows count as zero,
