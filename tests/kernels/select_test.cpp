@@ -65,6 +65,8 @@ TEST(SelectKernels, GivesEveryInstructionSetItsOwnKernels) {
     EXPECT_NE(kernels.sparse_matmul, reference.sparse_matmul) << isa_name(isa);
     EXPECT_NE(kernels.latent_attend, reference.latent_attend) << isa_name(isa);
     EXPECT_NE(kernels.expanded_attend, reference.expanded_attend) << isa_name(isa);
+    EXPECT_NE(kernels.group_attend, reference.group_attend) << isa_name(isa);
+    EXPECT_NE(kernels.silu_multiply, reference.silu_multiply) << isa_name(isa);
     EXPECT_NE(kernels.quantize_token, reference.quantize_token) << isa_name(isa);
     EXPECT_NE(kernels.rms_norm, reference.rms_norm) << isa_name(isa);
     EXPECT_NE(kernels.relu2, reference.relu2) << isa_name(isa);
