@@ -20,11 +20,15 @@ ARROWS = {
     "model": ("kernels", "gguf", "safetensors"),
     "runtime": ("model", "tokenizer"),
     "bench": ("runtime",),
-    "cli": ("runtime", "bench"),
+    "train_data": ("tokenizer",),
+    "train": ("train_data",),
+    "cli": ("runtime", "bench", "train_data"),
     # include/plm, what other projects include: gathers headers of src/, and nothing in src/ knows it.
     "plm": ("runtime",),
 }
 PUBLIC = "plm"
+# Folders within folders that are layers of their own.
+NESTED = {"train/data": "train_data"}
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"([^"]+)"', re.MULTILINE)
 ADD_FOLDER = re.compile(r"plm_add_folder\(([^)]*)\)")
@@ -63,6 +67,10 @@ def includes_of(path):
 
 
 def folder_of(include):
+    """The folder of the table that a path, written from src/, lies in."""
+    for path, folder in NESTED.items():
+        if include.startswith(path + "/"):
+            return folder
     return include.split("/", 1)[0] if "/" in include else None
 
 
@@ -128,6 +136,7 @@ def check(root, arrows=None):
             breaches.append(f"src/{folder}: not in the table of tools/check_layers.py")
             continue
         for path in sorted(folder_path.rglob("*")):
+            folder = folder_of(path.relative_to(root / "src").as_posix())
             if path.suffix in SOURCE_SUFFIXES:
                 files.append(path)
                 breaches += breaches_of_file(root, path, folder, allowed)
