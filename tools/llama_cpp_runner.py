@@ -1,13 +1,14 @@
 """Times llama.cpp for `plm bench --against llama.cpp`: one request a line on stdin, one answer a line on stdout.
 
-    python llama_cpp_runner.py MODEL.gguf N_THREADS CAPACITY
-    -> ready {"version": ".."}
-    run N_PROMPT N_GENERATE DEPTH
+    python llama_cpp_runner.py MODEL.gguf N_THREADS CAPACITY [N_SEQUENCES]
+    -> ready {"version": "..", "seconds_to_first_token": 0.6}
+    run N_PROMPT N_GENERATE DEPTH [N_SEQUENCES]
     -> seconds 1.234
     memory
     -> bytes 12345
 
-The tokens are those of bench_token() in src/bench/speed.cpp. Flash attention is off: with it llama.cpp's
+CAPACITY is that of one sequence. A depth that is in the cache already is not filled again. The tokens are those
+of bench_token() in src/bench/speed.cpp. Flash attention is off: with it llama.cpp's
 plm graph aborts. The cache is f16, llama.cpp's default.
 """
 
@@ -27,8 +28,12 @@ def _silence(_level, _text, _user_data):
     pass
 
 
-def bench_token(position, vocabulary_size):
-    return position * 7919 % max(1, vocabulary_size * 9 // 10)
+# As kStartTokens in src/bench/speed.h.
+START_TOKENS = 10
+
+
+def bench_token(sequence, position, vocabulary_size):
+    return (position * 7919 + sequence * 104729) % max(1, vocabulary_size * 9 // 10)
 
 
 def peak_resident_bytes():
@@ -36,16 +41,21 @@ def peak_resident_bytes():
 
 
 class Runner:
-    def __init__(self, path, n_threads, capacity):
+    def __init__(self, path, n_threads, capacity, n_sequences=1):
         llama_cpp.llama_log_set(_silence, ctypes.c_void_p(0))
+        start = time.perf_counter()
         llama_cpp.llama_backend_init()
         model_params = llama_cpp.llama_model_default_params()
         model_params.n_gpu_layers = 0
         self.model = llama_cpp.llama_model_load_from_file(path.encode(), model_params)
         if not self.model:
             raise SystemExit(f"llama.cpp does not load {path}")
+        self.vocabulary = llama_cpp.llama_vocab_n_tokens(llama_cpp.llama_model_get_vocab(self.model))
         params = llama_cpp.llama_context_default_params()
-        params.n_ctx = capacity
+        # Each sequence has cells of its own.
+        params.n_ctx = max(capacity, START_TOKENS) * n_sequences
+        params.n_seq_max = n_sequences
+        params.kv_unified = False
         params.n_batch = max(2048, U_BATCH)
         params.n_ubatch = U_BATCH
         params.n_threads = params.n_threads_batch = n_threads
@@ -54,53 +64,73 @@ class Runner:
         if not self.context:
             raise SystemExit("llama.cpp makes no context")
         self.memory = llama_cpp.llama_get_memory(self.context)
-        self.vocabulary = llama_cpp.llama_vocab_n_tokens(llama_cpp.llama_model_get_vocab(self.model))
         self.batch = llama_cpp.llama_batch_init(params.n_batch, 0, 1)
         self.n_batch = params.n_batch
-        self.position = 0
+        self.positions = [0] * n_sequences
+        self.prefill(0, START_TOKENS)
+        self.seconds_to_first_token = time.perf_counter() - start
+        self.truncate(0, 0)
 
-    def decode(self, n, logits_of_last=True):
+    def add(self, sequence, wants_logits):
+        """The next token of a sequence, into the batch."""
+        batch, i = self.batch, self.batch.n_tokens
+        batch.token[i] = bench_token(sequence, self.positions[sequence], self.vocabulary)
+        batch.pos[i] = self.positions[sequence]
+        batch.n_seq_id[i] = 1
+        batch.seq_id[i][0] = sequence
+        batch.logits[i] = int(wants_logits)
+        batch.n_tokens += 1
+        self.positions[sequence] += 1
+
+    def decode(self):
+        if llama_cpp.llama_decode(self.context, self.batch) != 0:
+            raise SystemExit("llama_decode failed")
+        self.batch.n_tokens = 0
+
+    def prefill(self, sequence, n, logits_of_last=True):
         """n more tokens in batches, as llama-bench feeds a prompt."""
         while n > 0:
             now = min(n, self.n_batch)
-            batch = self.batch
-            batch.n_tokens = now
             for i in range(now):
-                batch.token[i] = bench_token(self.position + i, self.vocabulary)
-                batch.pos[i] = self.position + i
-                batch.n_seq_id[i] = 1
-                batch.seq_id[i][0] = 0
-                batch.logits[i] = int(logits_of_last and i == now - 1)
-            if llama_cpp.llama_decode(self.context, batch) != 0:
-                raise SystemExit("llama_decode failed")
-            self.position += now
+                self.add(sequence, logits_of_last and i == now - 1)
+            self.decode()
             n -= now
         llama_cpp.llama_synchronize(self.context)
 
-    def truncate(self, n):
-        llama_cpp.llama_memory_seq_rm(self.memory, 0, n, -1)
-        self.position = n
+    def truncate(self, sequence, n):
+        llama_cpp.llama_memory_seq_rm(self.memory, sequence, n, -1)
+        self.positions[sequence] = n
 
-    def run(self, n_prompt, n_generate, depth):
-        if self.position > depth:
-            self.truncate(depth)
-        self.decode(depth - self.position, logits_of_last=False)
+    def run(self, n_prompt, n_generate, depth, n_sequences=1):
+        for sequence in range(n_sequences):
+            if self.positions[sequence] > depth:
+                self.truncate(sequence, depth)
+            self.prefill(sequence, depth - self.positions[sequence], logits_of_last=False)
         start = time.perf_counter()
-        self.decode(n_prompt)
+        for sequence in range(n_sequences):
+            self.prefill(sequence, n_prompt)
         for _ in range(n_generate):
-            self.decode(1)
+            for sequence in range(n_sequences):
+                self.add(sequence, True)
+            self.decode()
+            llama_cpp.llama_synchronize(self.context)
         seconds = time.perf_counter() - start
-        self.truncate(depth)
+        for sequence in range(n_sequences):
+            self.truncate(sequence, depth)
         return seconds
 
 
 def main():
-    runner = Runner(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
-    print("ready", json.dumps({"version": f"llama-cpp-python {llama_cpp.__version__}"}), flush=True)
+    runner = Runner(sys.argv[1], *map(int, sys.argv[2:5]))
+    ready = {
+        "version": f"llama-cpp-python {llama_cpp.__version__}",
+        "seconds_to_first_token": runner.seconds_to_first_token,
+    }
+    print("ready", json.dumps(ready), flush=True)
     for line in sys.stdin:
         words = line.split()
         if words[0] == "run":
-            print("seconds", runner.run(*map(int, words[1:4])), flush=True)
+            print("seconds", runner.run(*map(int, words[1:5])), flush=True)
         elif words[0] == "memory":
             print("bytes", peak_resident_bytes(), flush=True)
 

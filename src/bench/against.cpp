@@ -5,8 +5,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <nlohmann/json.hpp>
 
 namespace plm::bench {
 
@@ -19,9 +21,20 @@ Result<std::unique_ptr<LlamaCppRunner>> LlamaCppRunner::start(const Options& opt
     ::close(in[1]);
     return errno_error(options.python, "cannot make a pipe", saved);
   }
-  const std::string threads = std::to_string(options.n_threads), capacity = std::to_string(options.capacity);
-  const char* arguments[] = {options.python.c_str(), options.script.c_str(), options.model_path.c_str(),
-                             threads.c_str(),        capacity.c_str(),       nullptr};
+  int64_t positions = 1, sequences = 1;
+  for (const SpeedTest& test : options.tests) {
+    positions = std::max(positions, test.positions());
+    sequences = std::max(sequences, test.n_sequences);
+  }
+  const std::string threads = std::to_string(options.n_threads), capacity = std::to_string(positions),
+                    n_sequences = std::to_string(sequences);
+  const char* arguments[] = {options.python.c_str(),
+                             options.script.c_str(),
+                             options.model_path.c_str(),
+                             threads.c_str(),
+                             capacity.c_str(),
+                             n_sequences.c_str(),
+                             nullptr};
   std::unique_ptr<LlamaCppRunner> runner(new LlamaCppRunner());
   const pid_t pid = ::fork();
   if (pid == 0) {
@@ -36,9 +49,22 @@ Result<std::unique_ptr<LlamaCppRunner>> LlamaCppRunner::start(const Options& opt
   runner->from_child_ = out[0];
   runner->pid_ = pid;
   if (pid < 0) return errno_error(options.python, "cannot start", errno);
-  PLM_TRY(const std::string ready, runner->read_answer("ready"));
-  runner->version_ = ready;
+  PLM_TRY_STATUS(runner->read_ready());
   return runner;
+}
+
+Status LlamaCppRunner::read_ready() {
+  PLM_TRY(const std::string text, read_answer("ready"));
+  const auto ready = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  const auto version = ready.find("version"), start = ready.find("seconds_to_first_token");
+  if (!ready.is_object() || version == ready.end() || !version->is_string() || start == ready.end() ||
+      !start->is_number()) {
+    return make_error(ErrorKind::bad_data,
+                      "llama.cpp: found \"{}\" from its process, expected its version and start time", text);
+  }
+  version_ = version->get<std::string>();
+  seconds_to_first_token_ = start->get<double>();
+  return {};
 }
 
 LlamaCppRunner::~LlamaCppRunner() {
@@ -80,7 +106,8 @@ Result<std::string> LlamaCppRunner::ask(const std::string& line, const std::stri
 
 Result<double> LlamaCppRunner::run(const SpeedTest& test) {
   PLM_TRY(const std::string answer,
-          ask(fmt::format("run {} {} {}", test.n_prompt, test.n_generate, test.depth), "seconds"));
+          ask(fmt::format("run {} {} {} {}", test.n_prompt, test.n_generate, test.depth, test.n_sequences),
+              "seconds"));
   const double seconds = std::strtod(answer.c_str(), nullptr);
   if (!(seconds > 0)) {
     return make_error(ErrorKind::bad_data, "llama.cpp: seconds: found \"{}\", expected a positive number",
@@ -92,54 +119,6 @@ Result<double> LlamaCppRunner::run(const SpeedTest& test) {
 Result<int64_t> LlamaCppRunner::peak_resident_bytes() {
   PLM_TRY(const std::string answer, ask("memory", "bytes"));
   return static_cast<int64_t>(std::strtoll(answer.c_str(), nullptr, 10));
-}
-
-double Comparison::ratio() const { return summarise(their_seconds).median / summarise(ours.seconds).median; }
-
-Result<std::vector<Comparison>> compare_speed(EngineRunner& ours, SpeedRunner& theirs,
-                                              const std::vector<SpeedTest>& tests, int64_t n_repetitions,
-                                              const std::function<void(const SpeedProgress&)>& progress) {
-  std::vector<Comparison> comparisons;
-  for (const SpeedTest& test : tests) {
-    Comparison comparison{.ours = {.test = test, .seconds = {}, .zero_rate_of_layer = {}},
-                          .their_seconds = {}};
-    const SpeedTest warm_up{.n_prompt = std::min<int64_t>(test.n_prompt, 64),
-                            .n_generate = std::min<int64_t>(test.n_generate, 4),
-                            .depth = test.depth};
-    if (progress) progress({test, -1, n_repetitions});
-    PLM_TRY([[maybe_unused]] const double our_warm_up, ours.run(warm_up));
-    PLM_TRY([[maybe_unused]] const double their_warm_up, theirs.run(warm_up));
-    for (int64_t i = 0; i < n_repetitions; ++i) {
-      if (progress) progress({test, i, n_repetitions});
-      PLM_TRY(const double our_seconds, ours.run(test));
-      comparison.ours.seconds.push_back(our_seconds);
-      PLM_TRY(const double their_seconds, theirs.run(test));
-      comparison.their_seconds.push_back(their_seconds);
-    }
-    comparison.ours.zero_rate_of_layer = ours.zero_rate_of_layer();
-    comparison.ours.bytes_per_token = ours.bytes_per_token(test);
-    comparisons.push_back(std::move(comparison));
-  }
-  return comparisons;
-}
-
-std::string render_comparison(const std::vector<Comparison>& comparisons) {
-  std::string text =
-      "| test | plm t/s (least-most) | llama.cpp t/s (least-most) | plm / llama.cpp | zeros | GB/s |\n"
-      "|---|---|---|---|---|---|\n";
-  for (const Comparison& c : comparisons) {
-    const auto n = static_cast<double>(c.ours.test.n_tokens());
-    const auto rates = [&](const std::vector<double>& seconds) {
-      const Summary s = summarise(seconds);
-      return fmt::format("{:.1f} ({:.1f}-{:.1f})", n / s.median, n / s.most, n / s.least);
-    };
-    const double our_rate = n / summarise(c.ours.seconds).median;
-    text += fmt::format(
-        "| {} | {} | {} | {:.2f} | {:.1f} % | {} |\n", c.ours.test.name(), rates(c.ours.seconds),
-        rates(c.their_seconds), c.ratio(), 100 * c.ours.zero_rate(),
-        c.ours.bytes_per_token > 0 ? fmt::format("{:.1f}", c.ours.bytes_per_token * our_rate / 1e9) : "-");
-  }
-  return text;
 }
 
 }  // namespace plm::bench

@@ -1,18 +1,20 @@
-// plm bench: tokens a second of a model on this machine, in llama-bench's columns.
+// plm bench: tokens a second of a model on this machine, in llama-bench's columns, and what the machine
+// could do at best.
 
-#include <chrono>
 #include <cstdlib>
 #include <ctime>
 #include <filesystem>
-#include <sstream>
 #include <string>
 #include <vector>
 
 #include "base/aligned_buffer.h"
 #include "base/cpu_features.h"
 #include "bench/against.h"
+#include "bench/clock.h"
+#include "bench/machine.h"
 #include "bench/speed.h"
 #include "bench/table.h"
+#include "cli/bench_tests.h"
 #include "cli/commands.h"
 #include "cli/model_options.h"
 #include "cli/model_summary.h"
@@ -21,47 +23,6 @@
 namespace plm::cli {
 
 namespace {
-
-constexpr int64_t kMostNumbers = 1000;
-
-Error bad_list(std::string_view option, std::string_view found) {
-  return make_error(ErrorKind::invalid_argument,
-                    "{} {}: expected numbers as 512, lists as 128,512 or ranges as 128-512+128 or 128-1024*2",
-                    option, found);
-}
-
-// first-last+step or first-last*factor, as llama-bench reads them.
-Status read_range(std::string_view option, const std::string& part, std::vector<int64_t>& numbers) {
-  int64_t first = 0, last = 0, step = 1;
-  char dash = 0, kind = '+';
-  std::istringstream in(part);
-  in >> first;
-  if (!in) return bad_list(option, part);
-  if (in >> dash) {
-    if (dash != '-' || !(in >> last)) return bad_list(option, part);
-    if (in >> kind && (!(in >> step) || (kind != '+' && kind != '*'))) return bad_list(option, part);
-  } else {
-    last = first;
-  }
-  const bool grows = kind == '*' ? step > 1 && first > 0 : step > 0;
-  std::string rest;
-  in.clear();
-  if (first < 0 || last < first || last > (int64_t{1} << 32) || !grows || (in >> rest))
-    return bad_list(option, part);
-  for (int64_t n = first; n <= last; n = kind == '*' ? n * step : n + step) {
-    numbers.push_back(n);
-    if (static_cast<int64_t>(numbers.size()) > kMostNumbers) return bad_list(option, part);
-  }
-  return {};
-}
-
-Result<std::vector<int64_t>> read_list(std::string_view option, const std::string& text) {
-  std::vector<int64_t> numbers;
-  std::istringstream in(text);
-  for (std::string part; std::getline(in, part, ',');) PLM_TRY_STATUS(read_range(option, part, numbers));
-  if (numbers.empty()) return bad_list(option, text);
-  return numbers;
-}
 
 Result<bench::TableFormat> read_format(const std::string& name) {
   if (name == "md") return bench::TableFormat::markdown;
@@ -80,18 +41,18 @@ std::string utc_time() {
   return text;
 }
 
+// A loaded engine and how long it took until its first token, the file being in the page cache.
+struct StartedEngine {
+  std::unique_ptr<runtime::Engine> engine;
+  double seconds_to_first_token = 0;
+};
+
 class BenchCommand : public Command {
  public:
   void add_options(CLI::App& app) override {
     model_.add_to(app);
-    app.add_option("-p,--n-prompt", prompts_, "tokens of prefill")
-        ->capture_default_str()
-        ->type_name("N[,N..]");
-    app.add_option("-n,--n-gen", generates_, "tokens of decode")->capture_default_str()->type_name("N[,N..]");
-    app.add_option("--pg", pairs_, "(-pg) prefill then decode in one test, as 512,128")->type_name("P,N");
-    app.add_option("-d,--n-depth", depths_, "tokens in the cache before a test begins")
-        ->capture_default_str()
-        ->type_name("N[,N..]");
+    threads_ = app.get_option("--threads");
+    tests_.add_to(app);
     app.add_option("-r,--repetitions", repetitions_, "runs of each test")
         ->check(CLI::Range(1, 1000))
         ->capture_default_str()
@@ -100,73 +61,108 @@ class BenchCommand : public Command {
                    "llama.cpp: run it too, in turns, and print both with the ratio (needs llama-cpp-python)")
         ->check(CLI::IsMember({"llama.cpp"}))
         ->type_name("PEER");
+    app.add_flag("--machine", machine_,
+                 "no model: how fast this machine reads memory and multiplies, by number of threads");
     app.add_option("-o,--output", format_, "md, csv, json or jsonl")
         ->capture_default_str()
         ->type_name("FORMAT");
+    app.add_flag("--json", json_, "the same as -o json");
   }
 
   Status run() override {
-    PLM_TRY(const auto format, read_format(format_));
-    PLM_TRY(const auto tests, read_tests());
-    int64_t capacity = 1;
-    for (const auto& test : tests) capacity = std::max(capacity, test.depth + test.n_tokens());
-    PLM_TRY(const auto engine, model_.load());
-    PLM_TRY(auto runner, bench::EngineRunner::create(*engine, capacity));
-    const auto progress = [](const bench::SpeedProgress& p) {
-      talk("plm bench: {}: {}", p.test.name(),
-           p.repetition < 0 ? std::string("warm-up")
-                            : fmt::format("run {} of {}", p.repetition + 1, p.n_repetitions));
-    };
-    if (!against_.empty()) return compare(*engine, runner, tests, capacity, progress);
-    PLM_TRY(const auto results, bench::measure_speed(runner, tests, repetitions_, progress));
-    PLM_TRY(const auto setting, describe(*engine));
-    return write_output(bench::render(setting, results, format));
+    PLM_TRY(const auto format, read_format(json_ ? "json" : format_));
+    if (machine_) return show_machine(format);
+    PLM_TRY(const auto tests, tests_.read());
+    // Before the model, so that the memory it reads is there throughout and can be taken off the peak.
+    PLM_TRY(const kernels::Kernels kernels, kernels::select_kernels());
+    PLM_TRY(const auto probe, bench::MachineProbe::create(kernels.isa));
+    PLM_TRY(const StartedEngine started, start());
+    runtime::Engine& engine = *started.engine;
+    PLM_TRY(auto ours, bench::EngineRunner::create(engine, tests));
+    std::unique_ptr<bench::LlamaCppRunner> theirs;
+    if (!against_.empty()) {
+      PLM_TRY(theirs, start_peer(engine, tests));
+    }
+    PLM_TRY(const auto results, bench::measure_speed({.ours = ours,
+                                                      .theirs = theirs.get(),
+                                                      .probe = probe,
+                                                      .n_repetitions = repetitions_,
+                                                      .progress = show_progress},
+                                                     tests));
+    bench::Contestants contestants;
+    PLM_TRY(contestants.ours, describe(engine));
+    contestants.ours.seconds_to_first_token = started.seconds_to_first_token;
+    contestants.ours.peak_resident_bytes = static_cast<int64_t>(peak_resident_bytes() - probe.memory_bytes());
+    if (theirs != nullptr) {
+      PLM_TRY(contestants.theirs, describe_peer(contestants.ours, engine, *theirs));
+    }
+    return write_output(bench::render(contestants, results, format));
   }
 
  private:
-  // The Python of the project's tests, or the one named by PLM_PEER_PYTHON.
-  Status compare(const runtime::Engine& engine, bench::EngineRunner& ours,
-                 const std::vector<bench::SpeedTest>& tests, int64_t capacity,
-                 const std::function<void(const bench::SpeedProgress&)>& progress) const {
-    const char* named = std::getenv("PLM_PEER_PYTHON");
-    const std::string root = PLM_PROJECT_FOLDER;
-    PLM_TRY(const auto theirs,
-            bench::LlamaCppRunner::start({.python = named != nullptr ? named : root + "/.venv/bin/python",
-                                          .script = root + "/tools/llama_cpp_runner.py",
-                                          .model_path = engine.file().path(),
-                                          .n_threads = engine.n_threads(),
-                                          .capacity = capacity}));
-    PLM_TRY(const auto comparisons, bench::compare_speed(ours, *theirs, tests, repetitions_, progress));
-    PLM_TRY(const int64_t their_peak, theirs->peak_resident_bytes());
-    talk("plm bench: peak memory: plm {:.2f} GiB, llama.cpp {:.2f} GiB ({})",
-         static_cast<double>(peak_resident_bytes()) / 0x1p30, static_cast<double>(their_peak) / 0x1p30,
-         theirs->version());
-    return write_output(bench::render_comparison(comparisons));
+  static void show_progress(const bench::SpeedProgress& p) {
+    const std::string fills = p.test.depth > 0 ? fmt::format(", filling the cache to {}", p.test.depth) : "";
+    talk("plm bench: {}: {}", p.test.name(),
+         p.repetition < 0 ? "warm-up" + fills
+                          : fmt::format("run {} of {}", p.repetition + 1, p.n_repetitions));
   }
 
-  Result<std::vector<bench::SpeedTest>> read_tests() const {
-    PLM_TRY(const auto prompts, read_list("-p", prompts_));
-    PLM_TRY(const auto generates, read_list("-n", generates_));
-    PLM_TRY(const auto depths, read_list("-d", depths_));
-    std::vector<int64_t> pair;
-    if (!pairs_.empty()) {
-      PLM_TRY(pair, read_list("-pg", pairs_));
-      if (pair.size() != 2) return bad_list("-pg", pairs_);
+  Status show_machine(bench::TableFormat format) const {
+    if (format != bench::TableFormat::markdown && format != bench::TableFormat::json) {
+      return make_error(ErrorKind::invalid_argument, "-o {}: --machine has md and json", format_);
     }
-    std::vector<bench::SpeedTest> tests;
-    for (const int64_t depth : depths) {
-      for (const int64_t n : prompts) {
-        if (n > 0) tests.push_back({.n_prompt = n, .depth = depth});
-      }
-      for (const int64_t n : generates) {
-        if (n > 0) tests.push_back({.n_generate = n, .depth = depth});
-      }
-      if (!pair.empty() && pair[0] + pair[1] > 0) {
-        tests.push_back({.n_prompt = pair[0], .n_generate = pair[1], .depth = depth});
-      }
+    PLM_TRY(const kernels::Kernels kernels, kernels::select_kernels());
+    PLM_TRY(const auto probe, bench::MachineProbe::create(kernels.isa));
+    const int asked = threads_->count() > 0 ? threads_->as<int>() : 0;
+    const int n_threads = asked > 0 ? std::min(asked, available_cpus()) : available_cpus();
+    const auto lines = bench::probe_machine(probe, n_threads, kMachineSamples);
+    const bench::MachineName name{.cpu = cpu_name(), .version = PLM_VERSION, .time = utc_time()};
+    return write_output(format == bench::TableFormat::json ? bench::machine_as_json(name, probe, lines)
+                                                           : bench::render_machine(name, probe, lines));
+  }
+
+  Result<StartedEngine> start() const {
+    // The first load brings the file into the page cache, the second is timed.
+    runtime::EngineOptions options;
+    {
+      PLM_TRY(const auto first, model_.load());
+      options = {.model_path = first->file().path(),
+                 .n_threads = first->n_threads(),
+                 .context_length = first->context_length(),
+                 .batch_size = model_.batch_size(),
+                 .cache_type = first->cache_type()};
     }
-    if (tests.empty()) return make_error(ErrorKind::invalid_argument, "-p 0 -n 0: nothing to measure");
-    return tests;
+    StartedEngine started;
+    const bench::Stopwatch watch;
+    PLM_TRY(started.engine, runtime::Engine::load(options));
+    PLM_TRY(started.seconds_to_first_token, bench::seconds_to_first_token(*started.engine, watch.seconds()));
+    return started;
+  }
+
+  // The Python of the project's tests, or the one named by PLM_PEER_PYTHON.
+  static Result<std::unique_ptr<bench::LlamaCppRunner>> start_peer(
+      const runtime::Engine& engine, const std::vector<bench::SpeedTest>& tests) {
+    const char* named = std::getenv("PLM_PEER_PYTHON");
+    const std::string root = PLM_PROJECT_FOLDER;
+    return bench::LlamaCppRunner::start({.python = named != nullptr ? named : root + "/.venv/bin/python",
+                                         .script = root + "/tools/llama_cpp_runner.py",
+                                         .model_path = engine.file().path(),
+                                         .n_threads = engine.n_threads(),
+                                         .tests = tests});
+  }
+
+  static Result<bench::Setting> describe_peer(const bench::Setting& ours, const runtime::Engine& engine,
+                                              bench::LlamaCppRunner& peer) {
+    PLM_TRY(const ModelSummary summary, summarize(engine.file()));
+    bench::Setting theirs = ours;
+    theirs.engine = "llama.cpp";
+    theirs.version = peer.version();
+    theirs.isa = "";
+    theirs.cache_type = "f16";
+    theirs.cache_bytes_per_token = summary.cache ? summary.cache->expanded_f16 : 0;
+    theirs.seconds_to_first_token = peer.seconds_to_first_token();
+    PLM_TRY(theirs.peak_resident_bytes, peer.peak_resident_bytes());
+    return theirs;
   }
 
   static Result<bench::Setting> describe(const runtime::Engine& engine) {
@@ -177,6 +173,8 @@ class BenchCommand : public Command {
         summary.by_type.begin(), summary.by_type.end(),
         [](const auto& a, const auto& b) { return a.second.n_parameters < b.second.n_parameters; });
     return bench::Setting{
+        .engine = "plm",
+        .version = PLM_VERSION,
         .model = std::filesystem::path(engine.file().path()).filename().string(),
         .type = fmt::format("{} {} {}", engine.config().architecture,
                             parameters >= 1e8 ? fmt::format("{:.1f}B", parameters / 1e9)
@@ -189,13 +187,17 @@ class BenchCommand : public Command {
         .n_threads = engine.n_threads(),
         .cache_type = std::string(tensor_type_name(engine.cache_type())),
         .cache_bytes_per_token = engine.model().cache_layout().bytes_per_token(engine.cache_type()),
-        .version = PLM_VERSION,
         .time = utc_time()};
   }
 
+  static constexpr int64_t kMachineSamples = 9;
+
   ModelOptions model_;
-  std::string prompts_ = "512", generates_ = "128", depths_ = "0", pairs_, against_, format_ = "md";
+  BenchTests tests_;
+  const CLI::Option* threads_ = nullptr;
+  std::string against_, format_ = "md";
   int64_t repetitions_ = 5;
+  bool machine_ = false, json_ = false;
 };
 
 }  // namespace
