@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the Debian or Ubuntu packages that are missing: tools/bootstrap.sh build|test|arm
+# Installs the Debian or Ubuntu packages that are missing: tools/bootstrap.sh build|test|train|arm
 #
 # Says what it installs; asks before it uses sudo; without a terminal it fails with the command to
 # type. When nothing is missing it takes a few hundredths of a second, so it runs before every build.
@@ -12,9 +12,10 @@ read_list() { sed -e 's/#.*//' -e 's/[[:space:]]//g' -e '/^$/d' "$root/tools/pac
 
 case "${1:-}" in
   build) wanted=$(read_list build) ;;
-  test) wanted=$(read_list build; read_list test) ;;
+  test) wanted=$(read_list build; read_list train; read_list test) ;;
+  train) wanted=$(read_list build; read_list train) ;;
   arm) wanted=$(read_list build; read_list arm) ;;
-  *) die "usage: tools/bootstrap.sh build|test|arm" ;;
+  *) die "usage: tools/bootstrap.sh build|test|train|arm" ;;
 esac
 mapfile -t packages <<<"$wanted"
 

@@ -21,7 +21,7 @@ ARROWS = {
     "runtime": ("model", "tokenizer"),
     "bench": ("runtime",),
     "train_data": ("tokenizer",),
-    "train": ("train_data",),
+    "train": ("train_data", "safetensors"),
     "cli": ("runtime", "bench", "train_data"),
     # include/plm, what other projects include: gathers headers of src/, and nothing in src/ knows it.
     "plm": ("runtime",),

@@ -7,7 +7,7 @@ set -uo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 cd "$plm_root"
 
-all_stages=(layers format build python-env ctest python install asan-ubsan tsan fuzz tidy)
+all_stages=(layers format build python-env ctest python install asan-ubsan tsan train fuzz tidy)
 stages=("$@")
 [ ${#stages[@]} -eq 0 ] && stages=("${all_stages[@]}")
 
@@ -28,6 +28,10 @@ stage_install() { tests/install/run.sh build-test; }
 stage_asan_ubsan() { tools/build.sh asan-ubsan && run_ctest build-asan-ubsan -LE slow; }
 # TSan has nothing to find in what starts no threads, so only the rest is built.
 stage_tsan() { tools/build.sh tsan threaded_tests && run_ctest build-tsan -L 'threads|model' -LE slow; }
+# The trainer has a build folder of its own, with torch.
+stage_train() {
+  tools/train_deps.sh && tools/build.sh train train_tests && run_ctest build-train -L train
+}
 stage_fuzz() { tools/fuzz.sh "$fuzz_seconds"; }
 stage_tidy() { python3 tools/tidy.py build-test; }
 
