@@ -19,10 +19,11 @@ ARROWS = {
     "kernels": ("quant",),
     "model": ("kernels", "gguf", "safetensors"),
     "runtime": ("model", "tokenizer"),
+    "quantize": ("runtime",),
     "bench": ("runtime",),
     "train_data": ("tokenizer",),
     "train": ("train_data", "safetensors"),
-    "cli": ("runtime", "bench", "train_data"),
+    "cli": ("runtime", "bench", "train_data", "quantize"),
     # include/plm, what other projects include: gathers headers of src/, and nothing in src/ knows it.
     "plm": ("runtime",),
 }

@@ -41,6 +41,15 @@ std::span<const CommandEntry> all_commands() {
                    "  plm inspect model.gguf\n"
                    "  plm inspect --json model.gguf | jq .parameters\n",
                    make_inspect_command},
+      CommandEntry{"quantize", "a model in fewer bits, from a GGUF file",
+                   "  plm quantize model-f16.gguf model-q4_k_m.gguf Q4_K_M\n"
+                   "  plm quantize model-f16.gguf model-q4_0.gguf Q4_0 --imatrix imatrix.gguf\n"
+                   "  plm quantize --dry-run model-f16.gguf Q5_K_M --tensor-type ffn_down=Q8_0\n",
+                   make_quantize_command},
+      CommandEntry{"imatrix", "which inputs of each matrix matter, from a text: for quantize",
+                   "  plm imatrix -m model-f16.gguf -f text.txt -o imatrix.gguf\n"
+                   "  plm imatrix --in-file one.gguf --in-file two.gguf -o both.gguf\n",
+                   make_imatrix_command},
       CommandEntry{"synth", "write a model of random weights in a real shape, for benchmarks",
                    "  plm synth --preset plm-1.8b --type Q4_0 --sparsity 0.9 plm-1.8b-q4_0.gguf\n"
                    "  plm synth --preset plm-tiny --type F16 --seed 7 tiny.gguf\n",

@@ -14,6 +14,8 @@ std::unique_ptr<Command> make_perplexity_command();
 std::unique_ptr<Command> make_tokenize_command();
 std::unique_ptr<Command> make_detokenize_command();
 std::unique_ptr<Command> make_inspect_command();
+std::unique_ptr<Command> make_quantize_command();
+std::unique_ptr<Command> make_imatrix_command();
 std::unique_ptr<Command> make_synth_command();
 std::unique_ptr<Command> make_bench_command();
 

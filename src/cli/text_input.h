@@ -17,6 +17,8 @@ class TextOption {
   // text_flags such as "-p,--prompt"; the file's flags are -f,--file.
   void add_to(CLI::App& app, const std::string& text_flags, const std::string& description);
   bool is_given() const;
+  // What to call it: the file's name, or "command line".
+  std::string name() const { return file_.empty() ? "command line" : file_; }
   // The text, byte for byte. Fails with invalid_argument when neither or both were given.
   Result<std::string> read() const;
 

@@ -1,0 +1,111 @@
+#include "quantize/matrix_encoder.h"
+
+#include <charconv>
+#include <cmath>
+
+namespace plm::quantize {
+namespace {
+
+Error wrong_width(const gguf::File& file, const gguf::TensorInfo& tensor, std::string_view what, size_t found,
+                  int64_t expected) {
+  return make_error(ErrorKind::bad_data,
+                    "{}: tensor {}: found {} of {} numbers, expected {}; is it of this model?", file.path(),
+                    tensor.name, what, found, expected);
+}
+
+template <class T>
+void permute(std::vector<T>& values, const std::vector<int32_t>& order) {
+  std::vector<T> moved(values.size());
+  for (size_t i = 0; i < values.size(); ++i) moved[i] = values[static_cast<size_t>(order[i])];
+  values = std::move(moved);
+}
+
+}  // namespace
+
+NeuronMove neuron_move(const gguf::File& file, std::string_view tensor, const Importance* importance) {
+  constexpr std::string_view kPrefix = "blk.";
+  if (importance == nullptr || tensor.substr(0, kPrefix.size()) != kPrefix) return {};
+  int64_t layer = -1;
+  const auto parsed = std::from_chars(tensor.data() + kPrefix.size(), tensor.data() + tensor.size(), layer);
+  const auto order = importance->neuron_order.find(layer);
+  if (parsed.ec != std::errc() || order == importance->neuron_order.end()) return {};
+  const auto has = [&](std::string_view name) {
+    return file.find_tensor(fmt::format("blk.{}.{}", layer, name)) != nullptr;
+  };
+  if (!has("ffn_up.weight") || !has("ffn_down.weight") || has("ffn_gate.weight") || has("ffn_up.bias"))
+    return {};
+  const std::string_view part(parsed.ptr, static_cast<size_t>(tensor.data() + tensor.size() - parsed.ptr));
+  if (part == ".ffn_up.weight") return {.order = &order->second, .axis = NeuronMove::Axis::rows};
+  if (part == ".ffn_down.weight") return {.order = &order->second, .axis = NeuronMove::Axis::columns};
+  return {};
+}
+
+Result<MatrixEncoder> MatrixEncoder::create(const gguf::File& file, const PlannedTensor& tensor,
+                                            const Importance* importance, const NeuronMove& move) {
+  const gguf::TensorInfo& source = tensor.source;
+  MatrixEncoder encoder;
+  encoder.data_ = file.tensor_data(source).data();
+  encoder.from_ = quant::find_format(source.type);
+  encoder.to_ = quant::find_format(tensor.type);
+  if (encoder.from_ == nullptr || encoder.to_ == nullptr || encoder.to_->encode == nullptr) {
+    return make_error(ErrorKind::unsupported, "{}: tensor {}: found {}, which cannot become {}", file.path(),
+                      source.name, tensor_type_name(source.type), tensor_type_name(tensor.type));
+  }
+  encoder.width_ = source.shape[0];
+  encoder.rows_of_matrix_ = source.shape[1];
+  encoder.rows_ = source.n_elements / source.shape[0];
+  encoder.in_row_bytes_ = row_bytes(source.type, encoder.width_);
+  encoder.out_row_bytes_ = row_bytes(tensor.type, encoder.width_);
+  encoder.move_ = move;
+  if (move.order != nullptr) {
+    const int64_t n = move.axis == NeuronMove::Axis::rows ? encoder.rows_ : encoder.width_;
+    if (static_cast<int64_t>(move.order->size()) != n) {
+      return wrong_width(file, source, "an order", move.order->size(), n);
+    }
+  }
+  const InputStatistics* statistics = importance != nullptr ? importance->find(source.name) : nullptr;
+  if (statistics != nullptr && encoder.to_->encode_weighted != nullptr) {
+    encoder.weights_ = statistics->mean_squares();
+    const int64_t expected = encoder.width_ * source.shape[2] * source.shape[3];
+    if (static_cast<int64_t>(encoder.weights_.size()) != expected) {
+      return wrong_width(file, source, "importance", encoder.weights_.size(), expected);
+    }
+    if (move.order != nullptr && move.axis == NeuronMove::Axis::columns)
+      permute(encoder.weights_, *move.order);
+  }
+  return encoder;
+}
+
+const float* MatrixEncoder::read_row(int64_t row, Scratch& scratch) const {
+  const bool rows_move = move_.order != nullptr && move_.axis == NeuronMove::Axis::rows;
+  const int64_t source_row = rows_move ? (*move_.order)[static_cast<size_t>(row)] : row;
+  scratch.row.resize(static_cast<size_t>(width_));
+  from_->decode(data_ + source_row * in_row_bytes_, scratch.row.data(), width_);
+  if (move_.order == nullptr || move_.axis == NeuronMove::Axis::rows) return scratch.row.data();
+  scratch.moved.resize(scratch.row.size());
+  for (size_t i = 0; i < scratch.moved.size(); ++i) {
+    scratch.moved[i] = scratch.row[static_cast<size_t>((*move_.order)[i])];
+  }
+  return scratch.moved.data();
+}
+
+void MatrixEncoder::encode_row(const float* values, int64_t row, std::byte* out) const {
+  if (to_->encode_weighted == nullptr) {
+    to_->encode(values, out, width_);
+    return;
+  }
+  const float* weights = weights_.empty() ? nullptr : weights_.data() + row / rows_of_matrix_ * width_;
+  to_->encode_weighted(values, weights, out, width_);
+}
+
+void MatrixEncoder::encode(int64_t begin, int64_t end, std::byte* out, Scratch& scratch) {
+  int64_t n_not_finite = 0;
+  for (int64_t row = begin; row < end; ++row, out += out_row_bytes_) {
+    const float* values = read_row(row, scratch);
+    for (int64_t i = 0; i < width_; ++i) n_not_finite += std::isfinite(values[i]) ? 0 : 1;
+    encode_row(values, row, out);
+  }
+  if (n_not_finite > 0) n_not_finite_->fetch_add(n_not_finite);
+}
+
+}  // namespace plm::quantize

@@ -1,0 +1,41 @@
+// Carries out a plan: reads a GGUF file a few megabytes at a time, encodes on all threads, writes the new
+// file. Memory does not grow with the model.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "base/error.h"
+#include "base/thread_pool.h"
+#include "gguf/gguf_file.h"
+#include "quantize/plan.h"
+
+namespace plm::quantize {
+
+struct QuantizeProgress {
+  const PlannedTensor* tensor = nullptr;  // the one just begun
+  size_t index = 0, n_tensors = 0;
+  double fraction = 0;  // of all weights, before this one
+};
+
+struct QuantizeOptions {
+  const Importance* importance = nullptr;
+  std::string importance_path;  // recorded in the file's metadata
+  // Put feed-forward neurons into the importance's order, where it has one.
+  bool order_neurons = false;
+  // Called before each tensor; false stops the work with ErrorKind::cancelled. May be empty.
+  std::function<bool(const QuantizeProgress&)> progress = {};
+};
+
+struct QuantizeSummary {
+  size_t n_weighted = 0;    // tensors whose importance was known
+  size_t n_unweighted = 0;  // quantised without
+};
+
+// Writes `out`, whole or not at all. The result does not depend on the number of threads. Refuses
+// weights that are not finite (naming the tensor, with their number) and importance of another width.
+Result<QuantizeSummary> quantize_file(const gguf::File& file, const Plan& plan,
+                                      const QuantizeOptions& options, const std::string& out,
+                                      ThreadPool& pool);
+
+}  // namespace plm::quantize
