@@ -1,5 +1,8 @@
+#include "model/llama/llama_model.h"
 #include "model/model.h"
 #include "model/plm/plm_model.h"
+#include "model/qwen2/qwen2_model.h"
+#include "model/qwen3/qwen3_model.h"
 
 namespace plm::model {
 namespace {
@@ -11,6 +14,9 @@ struct Architecture {
 
 constexpr Architecture kArchitectures[] = {
     {"plm", load_plm},
+    {"llama", load_llama},
+    {"qwen2", load_qwen2},
+    {"qwen3", load_qwen3},
 };
 
 }  // namespace

@@ -2,27 +2,9 @@
 
 #include <algorithm>
 
+#include "model/carver.h"
+
 namespace plm::model {
-namespace {
-
-// Hands out parts of a block whose size is found by a first pass without memory.
-class Carver {
- public:
-  explicit Carver(std::byte* base) : base_(base) {}
-
-  template <class T>
-  void take(T*& pointer, int64_t count) {
-    pointer = base_ == nullptr ? nullptr : reinterpret_cast<T*>(base_ + size_);
-    size_ += (static_cast<size_t>(count) * sizeof(T) + 64 + 63) / 64 * 64;  // vectors may read past the end
-  }
-  size_t size() const { return size_; }
-
- private:
-  std::byte* base_;
-  size_t size_ = 0;
-};
-
-}  // namespace
 
 Result<Workspace> Workspace::allocate(const Config& c, int64_t max_tokens, int n_threads) {
   Workspace w;
