@@ -50,6 +50,12 @@ std::span<const CommandEntry> all_commands() {
                    "  plm imatrix -m model-f16.gguf -f text.txt -o imatrix.gguf\n"
                    "  plm imatrix --in-file one.gguf --in-file two.gguf -o both.gguf\n",
                    make_imatrix_command},
+      CommandEntry{"convert", "a Hugging Face folder to a GGUF file, and back",
+                   "  plm convert PLM-1.8B-Instruct plm-f16.gguf --outtype f16\n"
+                   "  plm convert PLM-1.8B-Instruct plm-q8_0.gguf --outtype q8_0\n"
+                   "  plm convert plm-f16.gguf plm-folder\n"
+                   "Without --outtype the weights keep their type, and the way there and back loses nothing.\n",
+                   make_convert_command},
       CommandEntry{"synth", "write a model of random weights in a real shape, for benchmarks",
                    "  plm synth --preset plm-1.8b --type Q4_0 --sparsity 0.9 plm-1.8b-q4_0.gguf\n"
                    "  plm synth --preset plm-tiny --type F16 --seed 7 tiny.gguf\n",
