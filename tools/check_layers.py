@@ -22,10 +22,9 @@ ARROWS = {
     "convert": ("runtime",),
     "quantize": ("runtime",),
     "bench": ("runtime",),
-    "cli": ("runtime", "bench", "hub", "train_data", "quantize", "convert"),
     "train_data": ("tokenizer",),
     "train": ("train_data", "safetensors"),
-    "cli": ("runtime", "bench", "train_data", "quantize"),
+    "cli": ("runtime", "bench", "train_data", "quantize", "convert"),
     # include/plm, what other projects include: gathers headers of src/, and nothing in src/ knows it.
     "plm": ("runtime",),
 }
