@@ -8,9 +8,11 @@
 #include <vector>
 
 #include "base/aligned_buffer.h"
+#include "base/atomic_file.h"
 #include "base/cpu_features.h"
 #include "bench/against.h"
 #include "bench/clock.h"
+#include "bench/curve.h"
 #include "bench/machine.h"
 #include "bench/speed.h"
 #include "bench/table.h"
@@ -19,6 +21,7 @@
 #include "cli/model_options.h"
 #include "cli/model_summary.h"
 #include "cli/output.h"
+#include "cli/text_input.h"
 
 namespace plm::cli {
 
@@ -63,6 +66,14 @@ class BenchCommand : public Command {
         ->type_name("PEER");
     app.add_flag("--machine", machine_,
                  "no model: how fast this machine reads memory and multiplies, by number of threads");
+    app.add_option("--plot", plot_, "also draw the results over what --plot-x names (SVG; never over a file)")
+        ->type_name("OUT.svg");
+    app.add_option("--plot-x", plot_axis_, "depth, zeros or batch")
+        ->check(CLI::IsMember({"depth", "zeros", "batch"}))
+        ->capture_default_str()
+        ->type_name("AXIS");
+    app.add_option("--from", rows_, "no model: draw the rows of earlier runs (-o jsonl, put together)")
+        ->type_name("FILE");
     app.add_option("-o,--output", format_, "md, csv, json or jsonl")
         ->capture_default_str()
         ->type_name("FORMAT");
@@ -72,6 +83,15 @@ class BenchCommand : public Command {
   Status run() override {
     PLM_TRY(const auto format, read_format(json_ ? "json" : format_));
     if (machine_) return show_machine(format);
+    std::error_code error;
+    if (!plot_.empty() && std::filesystem::exists(plot_, error)) {
+      return make_error(ErrorKind::io, "{} is there already", plot_);
+    }
+    if (!rows_.empty()) {
+      if (plot_.empty()) return make_error(ErrorKind::invalid_argument, "--from {}: needs --plot", rows_);
+      PLM_TRY(const std::string rows, read_input(rows_));
+      return draw(rows, rows_);
+    }
     PLM_TRY(const auto tests, tests_.read());
     // Before the model, so that the memory it reads is there throughout and can be taken off the peak.
     PLM_TRY(const kernels::Kernels kernels, kernels::select_kernels());
@@ -96,7 +116,9 @@ class BenchCommand : public Command {
     if (theirs != nullptr) {
       PLM_TRY(contestants.theirs, describe_peer(contestants.ours, engine, *theirs));
     }
-    return write_output(bench::render(contestants, results, format));
+    PLM_TRY_STATUS(write_output(bench::render(contestants, results, format)));
+    if (plot_.empty()) return {};
+    return draw(bench::render(contestants, results, bench::TableFormat::jsonl), "results");
   }
 
  private:
@@ -105,6 +127,24 @@ class BenchCommand : public Command {
     talk("plm bench: {}: {}", p.test.name(),
          p.repetition < 0 ? "warm-up" + fills
                           : fmt::format("run {} of {}", p.repetition + 1, p.n_repetitions));
+  }
+
+  // The plot to its file; what its lines say in numbers to stderr.
+  Status draw(const std::string& rows, const std::string& source) const {
+    const auto axis = plot_axis_ == "depth"   ? bench::CurveAxis::depth
+                      : plot_axis_ == "zeros" ? bench::CurveAxis::zero_rate
+                                              : bench::CurveAxis::sequences;
+    PLM_TRY(bench::LinePlot plot, bench::read_curve(rows, source, axis));
+    for (bench::PlotSeries& series : plot.series) {
+      if (axis != bench::CurveAxis::depth) continue;
+      const bench::StraightLine line = bench::fit_line(series);
+      series.name +=
+          fmt::format(": {:.2f} ms + {:.2f} ms for each 1,000 tokens", line.intercept, 1000 * line.slope);
+      talk("plm bench: {} (within {:.1f} %)", series.name, 100 * line.largest_residual);
+    }
+    PLM_TRY(AtomicFile file, AtomicFile::create(plot_));
+    PLM_TRY_STATUS(file.write(plot.to_svg()));
+    return file.commit();
   }
 
   Status show_machine(bench::TableFormat format) const {
@@ -195,7 +235,7 @@ class BenchCommand : public Command {
   ModelOptions model_;
   BenchTests tests_;
   const CLI::Option* threads_ = nullptr;
-  std::string against_, format_ = "md";
+  std::string against_, format_ = "md", plot_, plot_axis_ = "depth", rows_;
   int64_t repetitions_ = 5;
   bool machine_ = false, json_ = false;
 };
