@@ -37,6 +37,16 @@ struct MatmulArgs {
   bool add = false;
 };
 
+// y[k] = (or +=) sum over r of coefficient[r] W[r, k], for all columns: rows of W added up, which is the
+// product with the transposed matrix. At most kCombineRows rows. Error bound: docs/numerics.md.
+struct CombineRowsArgs {
+  const PackedMatrix* weight = nullptr;
+  const float* coefficient_R = nullptr;
+  float* y_K = nullptr;
+  bool add = false;
+};
+inline constexpr int64_t kCombineRows = 256;
+
 // The neurons of one token that fired, in ascending order. `value` is positive.
 struct LiveRows {
   const int32_t* index = nullptr;
@@ -143,6 +153,7 @@ struct Kernels {
   void (*quantize_token)(const float* x, Activations& out, int64_t token) = nullptr;
 
   void (*matmul)(const MatmulArgs& args) = nullptr;
+  void (*combine_rows)(const CombineRowsArgs& args) = nullptr;
   void (*sparse_matmul)(const SparseMatmulArgs& args) = nullptr;
   void (*latent_attend)(const LatentAttendArgs& args) = nullptr;
   void (*expanded_attend)(const ExpandedAttendArgs& args) = nullptr;

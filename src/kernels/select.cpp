@@ -108,11 +108,12 @@ void merge_attention(int64_t n, int64_t n_heads, int64_t latent_width, const flo
 
 int64_t latent_attend_scratch_bytes(int64_t n_heads, int64_t latent_width, int64_t rope_width,
                                     int64_t n_rows) {
-  // Queries, the rows as floats or turned twice as pairs, scores and weights; rounded up for all versions.
+  // Queries, the rows as floats (or a slab of them turned, 24 KiB), scores and weights; rounded up for all
+  // versions.
   const int64_t heads = (n_heads + 15) / 16 * 16;
   const int64_t width = (latent_width + rope_width + 31) / 32 * 32;
-  const int64_t rows = (n_rows + 31) / 32 * 32;
-  return heads * width * 4 + rows * width * 4 + rows * heads * 8 + 4096;
+  const int64_t rows = std::max<int64_t>(64, (n_rows + 31) / 32 * 32);
+  return heads * width * 4 + std::max<int64_t>(rows * width * 4, 24 << 10) + rows * heads * 8 + 4096;
 }
 
 int64_t expanded_attend_scratch_bytes(int64_t key_width, int64_t value_width) {

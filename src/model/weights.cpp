@@ -98,34 +98,6 @@ void WeightLoader::add_neuron_major(const kernels::FileMatrix& source, kernels::
   set_pointers_.push_back([=](const std::byte* base) { out->data = base + offset; });
 }
 
-void WeightLoader::add_transposed(const kernels::FileMatrix& source, int64_t first_row, int64_t rows,
-                                  TensorType type, kernels::PackedMatrix* out) {
-  *out = {.type = type, .rows = source.cols, .cols = rows, .data = nullptr};
-  const int64_t offset = reserve(out->bytes());
-  const auto fill = [=](std::byte* at) {
-    std::vector<float> row(static_cast<size_t>(source.cols));
-    const int64_t source_row_bytes = row_bytes(source.type, source.cols);
-    for (int64_t r = 0; r < rows; ++r) {
-      quant::find_format(source.type)
-          ->decode(source.data + (first_row + r) * source_row_bytes, row.data(), source.cols);
-      for (int64_t c = 0; c < source.cols; ++c) {
-        // Packed row c, column r: see packed_format.h.
-        std::byte* group = at + c / kernels::kGroupRows * kernels::packed_group_bytes(type, rows);
-        const int64_t index = r * kernels::kGroupRows + c % kernels::kGroupRows;
-        const float value = row[static_cast<size_t>(c)];
-        if (type == TensorType::f32) {
-          reinterpret_cast<float*>(group)[index] = value;
-        } else {
-          reinterpret_cast<uint16_t*>(group)[index] =
-              type == TensorType::f16 ? f32_to_f16(value) : f32_to_bf16(value);
-        }
-      }
-    }
-  };
-  pieces_.push_back({.fill = fill, .offset = offset, .weight = out->bytes()});
-  set_pointers_.push_back([=](const std::byte* base) { out->data = base + offset; });
-}
-
 Status WeightLoader::pack(ThreadPool& pool, const std::function<void(double)>& progress) {
   const size_t available = available_memory_bytes();
   if (available > 0 && static_cast<size_t>(bytes_) > available) {

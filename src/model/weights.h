@@ -31,11 +31,6 @@ class WeightLoader {
                   kernels::PackedMatrix* out);
   void add_neuron_major(const kernels::FileMatrix& source, kernels::NeuronMajorMatrix* out);
 
-  // The source's rows [first_row, first_row + rows) transposed, as numbers of `type` (a plain type):
-  // packed rows are the source's columns.
-  void add_transposed(const kernels::FileMatrix& source, int64_t first_row, int64_t rows, TensorType type,
-                      kernels::PackedMatrix* out);
-
   // Allocates and fills. Fails with out_of_memory, saying how much is needed and there is.
   Status pack(ThreadPool& pool, const std::function<void(double)>& progress);
 

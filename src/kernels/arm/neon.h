@@ -13,6 +13,7 @@ int64_t list_live(const float* x, int64_t n, int32_t* index, float* value);
 void quantize_token(const float* x, Activations& out, int64_t token);
 void matmul(const MatmulArgs& args);        // quantised weights; plain ones go to matmul_plain
 void matmul_plain(const MatmulArgs& args);  // F32, F16, BF16
+void combine_rows(const CombineRowsArgs& args);
 void sparse_matmul(const SparseMatmulArgs& args);
 void latent_attend(const LatentAttendArgs& args);
 void expanded_attend(const ExpandedAttendArgs& args);

@@ -109,38 +109,5 @@ struct Scales {
   }
 };
 
-// f.operator()<type>() for a quantised type; false if `type` is another one.
-template <class Function>
-inline bool with_quantised_type(TensorType type, const Function& f) {
-  switch (type) {
-    case TensorType::q4_0:
-      return f.template operator()<TensorType::q4_0>(), true;
-    case TensorType::q4_1:
-      return f.template operator()<TensorType::q4_1>(), true;
-    case TensorType::q5_0:
-      return f.template operator()<TensorType::q5_0>(), true;
-    case TensorType::q5_1:
-      return f.template operator()<TensorType::q5_1>(), true;
-    case TensorType::q8_0:
-      return f.template operator()<TensorType::q8_0>(), true;
-    case TensorType::q2_k:
-      return f.template operator()<TensorType::q2_k>(), true;
-    case TensorType::q3_k:
-      return f.template operator()<TensorType::q3_k>(), true;
-    case TensorType::q4_k:
-      return f.template operator()<TensorType::q4_k>(), true;
-    case TensorType::q5_k:
-      return f.template operator()<TensorType::q5_k>(), true;
-    case TensorType::q6_k:
-      return f.template operator()<TensorType::q6_k>(), true;
-    case TensorType::iq4_nl:
-      return f.template operator()<TensorType::iq4_nl>(), true;
-    case TensorType::iq4_xs:
-      return f.template operator()<TensorType::iq4_xs>(), true;
-    default:
-      return false;
-  }
-}
-
 }  // namespace
 }  // namespace plm::kernels::neon

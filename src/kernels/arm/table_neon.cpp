@@ -10,6 +10,7 @@ void use_neon(Kernels& kernels) {
   kernels.list_live = neon::list_live;
   kernels.quantize_token = neon::quantize_token;
   kernels.matmul = neon::matmul;
+  kernels.combine_rows = neon::combine_rows;
   kernels.sparse_matmul = neon::sparse_matmul;
   kernels.latent_attend = neon::latent_attend;
   kernels.expanded_attend = neon::expanded_attend;

@@ -27,6 +27,22 @@ void matmul(const MatmulArgs& args) {
   }
 }
 
+void combine_rows(const CombineRowsArgs& args) {
+  const PackedMatrix& w = *args.weight;
+  PLM_CHECK(w.rows <= kCombineRows);
+  static thread_local std::vector<float> row;
+  static thread_local std::vector<double> sums;
+  row.resize(static_cast<size_t>(w.cols));
+  sums.assign(static_cast<size_t>(w.cols), 0.0);
+  for (int64_t r = 0; r < w.rows; ++r) {
+    unpack_row(w, r, row.data());
+    for (size_t k = 0; k < row.size(); ++k) sums[k] += static_cast<double>(args.coefficient_R[r]) * row[k];
+  }
+  for (size_t k = 0; k < row.size(); ++k) {
+    args.y_K[k] = static_cast<float>(args.add ? args.y_K[k] + sums[k] : sums[k]);
+  }
+}
+
 void sparse_matmul(const SparseMatmulArgs& args) {
   const NeuronMajorMatrix& w = *args.weight;
   PLM_CHECK(args.begin % kNeuronMajorOutputs == 0 && args.end <= w.n_outputs);

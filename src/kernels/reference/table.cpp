@@ -11,6 +11,7 @@ void use_reference(Kernels& kernels) {
   kernels.list_live = reference::list_live;
   kernels.quantize_token = reference::quantize_token;
   kernels.matmul = reference::matmul;
+  kernels.combine_rows = reference::combine_rows;
   kernels.sparse_matmul = reference::sparse_matmul;
   kernels.latent_attend = reference::latent_attend;
   kernels.expanded_attend = reference::expanded_attend;

@@ -261,34 +261,9 @@ void by_precision(const MatmulArgs& args) {
 }  // namespace
 
 void matmul(const MatmulArgs& args) {
-  switch (args.weight->type) {
-    case TensorType::q4_0:
-      return by_precision<TensorType::q4_0>(args);
-    case TensorType::q4_1:
-      return by_precision<TensorType::q4_1>(args);
-    case TensorType::q5_0:
-      return by_precision<TensorType::q5_0>(args);
-    case TensorType::q5_1:
-      return by_precision<TensorType::q5_1>(args);
-    case TensorType::q8_0:
-      return by_precision<TensorType::q8_0>(args);
-    case TensorType::q2_k:
-      return by_precision<TensorType::q2_k>(args);
-    case TensorType::q3_k:
-      return by_precision<TensorType::q3_k>(args);
-    case TensorType::q4_k:
-      return by_precision<TensorType::q4_k>(args);
-    case TensorType::q5_k:
-      return by_precision<TensorType::q5_k>(args);
-    case TensorType::q6_k:
-      return by_precision<TensorType::q6_k>(args);
-    case TensorType::iq4_nl:
-      return by_precision<TensorType::iq4_nl>(args);
-    case TensorType::iq4_xs:
-      return by_precision<TensorType::iq4_xs>(args);
-    default:
-      return matmul_plain(args);
-  }
+  const bool done =
+      with_quantised_type(args.weight->type, [&]<TensorType kType>() { by_precision<kType>(args); });
+  if (!done) matmul_plain(args);
 }
 
 }  // namespace plm::kernels::avx512

@@ -348,6 +348,9 @@ void sparse_plain(const SparseMatmulArgs& args) {
 }  // namespace
 
 void sparse_matmul(const SparseMatmulArgs& args) {
+  const bool quantised =
+      with_quantised_type(args.weight->type, [&]<TensorType kType>() { sparse_quantised<kType>(args); });
+  if (quantised) return;
   switch (args.weight->type) {
     case TensorType::f32:
       return sparse_plain<TensorType::f32>(args);
@@ -355,30 +358,6 @@ void sparse_matmul(const SparseMatmulArgs& args) {
       return sparse_plain<TensorType::f16>(args);
     case TensorType::bf16:
       return sparse_plain<TensorType::bf16>(args);
-    case TensorType::q4_0:
-      return sparse_quantised<TensorType::q4_0>(args);
-    case TensorType::q4_1:
-      return sparse_quantised<TensorType::q4_1>(args);
-    case TensorType::q5_0:
-      return sparse_quantised<TensorType::q5_0>(args);
-    case TensorType::q5_1:
-      return sparse_quantised<TensorType::q5_1>(args);
-    case TensorType::q8_0:
-      return sparse_quantised<TensorType::q8_0>(args);
-    case TensorType::q2_k:
-      return sparse_quantised<TensorType::q2_k>(args);
-    case TensorType::q3_k:
-      return sparse_quantised<TensorType::q3_k>(args);
-    case TensorType::q4_k:
-      return sparse_quantised<TensorType::q4_k>(args);
-    case TensorType::q5_k:
-      return sparse_quantised<TensorType::q5_k>(args);
-    case TensorType::q6_k:
-      return sparse_quantised<TensorType::q6_k>(args);
-    case TensorType::iq4_nl:
-      return sparse_quantised<TensorType::iq4_nl>(args);
-    case TensorType::iq4_xs:
-      return sparse_quantised<TensorType::iq4_xs>(args);
     default:
       PLM_CHECK(!"a type with a neuron-major layout");
   }

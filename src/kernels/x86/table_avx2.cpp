@@ -10,6 +10,7 @@ void use_avx2(Kernels& kernels) {
   kernels.list_live = avx2::list_live;
   kernels.quantize_token = avx2::quantize_token;
   kernels.matmul = avx2::matmul;
+  kernels.combine_rows = avx2::combine_rows;
   kernels.sparse_matmul = avx2::sparse_matmul;
   kernels.latent_attend = avx2::latent_attend;
   kernels.expanded_attend = avx2::expanded_attend;

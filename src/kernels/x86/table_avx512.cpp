@@ -9,6 +9,7 @@ void use_avx512(Kernels& kernels) {
   kernels.list_live = avx512::list_live;
   kernels.quantize_token = avx512::quantize_token;
   kernels.matmul = avx512::matmul;
+  kernels.combine_rows = avx512::combine_rows;
   kernels.sparse_matmul = avx512::sparse_matmul;
   kernels.latent_attend = avx512::latent_attend;
   kernels.expanded_attend = avx512::expanded_attend;

@@ -21,12 +21,14 @@ namespace {
 constexpr int64_t kExpandedFrom = 40;
 
 // Positions a stretch of latent attention has: short ones for short contexts so that all threads have
-// some, at most kStretchesAToken of them for long ones.
-constexpr int64_t kStretchesAToken = 64;
+// some; later longer ones, because the numbers a stretch leaves behind are as much memory as 30 cached rows;
+// at most kStretchesAToken.
+constexpr int64_t kStretchesAToken = 32;
 int64_t stretch_rows(int64_t n_positions) {
   if (n_positions <= 128) return 32;
+  if (n_positions <= 1024) return 64;
   const int64_t evenly = (n_positions + kStretchesAToken - 1) / kStretchesAToken;
-  return std::max<int64_t>(64, (evenly + 63) / 64 * 64);
+  return std::max<int64_t>(128, (evenly + 63) / 64 * 64);
 }
 static_assert(kStretchesAToken <= kLatentStretches);
 
@@ -125,20 +127,18 @@ class AbsorbedAttention {
 
   void absorb_queries() {
     const int64_t H = c_.n_heads, C = c_.kv_lora_rank, R = c_.rope_width, E = C + R, N = c_.nope_width;
-    ThreadWorkspace& mine = context_.mine();
     const auto [begin, end] = context_.team.share(n_ * H);
     for (int64_t item = begin; item < end; ++item) {
       const int64_t t = place_.first_token + first_ + item / H, h = item % H;
       const float* q = s_.q_TP + t * c_.query_width() + h * c_.key_width();
       float* q_latent = s_.q_latent_THE + item * E;
-      const kernels::PackedMatrix& absorb_CN = w_.k_absorb_CN[static_cast<size_t>(h)];
-      mine.latent.begin(q, 1, N, N, kernels::Precision::fine);
-      context_.team.k.matmul({.weight = &absorb_CN,
-                              .x = &mine.latent,
-                              .y = q_latent,
-                              .y_stride = E,
-                              .group_begin = 0,
-                              .group_end = absorb_CN.n_groups()});
+      kernels::PackedMatrix k_up_NC = head_part(w_.k_up_HNC, h, N);
+      for (int64_t n = 0; n < N; n += kernels::kCombineRows) {
+        k_up_NC.rows = std::min(kernels::kCombineRows, N - n);
+        context_.team.k.combine_rows(
+            {.weight = &k_up_NC, .coefficient_R = q + n, .y_K = q_latent, .add = n > 0});
+        k_up_NC.data += k_up_NC.bytes();
+      }
       std::copy(q + N, q + N + R, q_latent + C);
     }
   }

@@ -35,9 +35,8 @@ class PlmModel final : public Model {
     bytes.total = static_cast<int64_t>(weights_.storage.size());
     bytes.dense_per_token = weights_.output_WD.bytes();
     for (const PlmLayer& layer : weights_.layers) {
-      bytes.dense_per_token += layer.q_proj_PD.bytes() + layer.kv_down_ED.bytes() + layer.v_up_HVC.bytes() +
-                               layer.out_proj_DO.bytes() + layer.ffn_up_FD.bytes();
-      for (const kernels::PackedMatrix& absorb : layer.k_absorb_CN) bytes.dense_per_token += absorb.bytes();
+      bytes.dense_per_token += layer.q_proj_PD.bytes() + layer.kv_down_ED.bytes() + layer.k_up_HNC.bytes() +
+                               layer.v_up_HVC.bytes() + layer.out_proj_DO.bytes() + layer.ffn_up_FD.bytes();
       bytes.down_per_token += layer.ffn_down_neurons.bytes();
     }
     return bytes;

@@ -14,12 +14,6 @@ std::vector<int64_t> head_rows(const Config& c, int64_t begin, int64_t n) {
   return rows;
 }
 
-// Transposed, blocks of the file cannot be kept: plain numbers that hold a dequantised weight to more
-// digits than any input is rounded to.
-TensorType absorbed_type(TensorType type) {
-  return type == TensorType::f32 || type == TensorType::bf16 ? type : TensorType::f16;
-}
-
 // Tensors that PLM does not have: a file with more than it needs is some other model.
 Status refuse_surplus_tensors(const gguf::File& file, size_t n_expected) {
   if (file.tensors().size() == n_expected) return {};
@@ -51,11 +45,6 @@ Status plan_layer(WeightLoader& loader, const Config& c, int64_t index, PlmLayer
           loader.matrix(name("attn_kv_b"), c.n_heads * (N + V), c.kv_lora_rank));
   loader.add_packed(kv_up, head_rows(c, 0, N), &layer.k_up_HNC);
   loader.add_packed(kv_up, head_rows(c, N, V), &layer.v_up_HVC);
-  layer.k_absorb_CN.resize(static_cast<size_t>(c.n_heads));
-  for (int64_t h = 0; h < c.n_heads; ++h) {
-    loader.add_transposed(kv_up, h * (N + V), N, absorbed_type(kv_up.type),
-                          &layer.k_absorb_CN[static_cast<size_t>(h)]);
-  }
   return {};
 }
 

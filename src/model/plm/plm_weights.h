@@ -18,9 +18,8 @@ struct PlmLayer {
 
   // The up projection of the latent (attn_kv_b), head by head. A head's rows are padded to whole
   // groups, so that heads can be computed apart.
-  kernels::PackedMatrix k_up_HNC;                  // keys from a latent: prefill expands with it
-  kernels::PackedMatrix v_up_HVC;                  // values from a latent
-  std::vector<kernels::PackedMatrix> k_absorb_CN;  // one for each head: queries into the latent space
+  kernels::PackedMatrix k_up_HNC;  // keys from a latent, and queries into the latent space
+  kernels::PackedMatrix v_up_HVC;  // values from a latent
 
   kernels::PackedMatrix out_proj_DO;
   std::vector<float> ffn_norm_D;
