@@ -1,4 +1,5 @@
 #include "model/llama/llama_model.h"
+#include "model/minicpm/minicpm_model.h"
 #include "model/model.h"
 #include "model/plm/plm_model.h"
 #include "model/qwen2/qwen2_model.h"
@@ -17,6 +18,7 @@ constexpr Architecture kArchitectures[] = {
     {"llama", load_llama},
     {"qwen2", load_qwen2},
     {"qwen3", load_qwen3},
+    {"minicpm", load_minicpm},
 };
 
 }  // namespace

@@ -39,6 +39,25 @@ class Synth : public testing::Test {
     return {std::istreambuf_iterator<char>(in), {}};
   }
 
+  // Of the last of n_tokens tokens.
+  static std::vector<float> logits_of(const std::string& file_path, int64_t n_tokens) {
+    auto file = gguf::File::open(file_path);
+    EXPECT_TRUE(file.ok()) << file.error().message;
+    ThreadPool pool(2);
+    auto model = load_model(*file, {.kernels = *kernels::select_kernels()}, pool);
+    EXPECT_TRUE(model.ok()) << model.error().message;
+    auto cache = Cache::create((*model)->cache_layout(), TensorType::f32, n_tokens);
+    EXPECT_TRUE(cache.ok());
+    std::vector<int32_t> tokens;
+    for (int64_t i = 0; i < n_tokens; ++i) tokens.push_back(static_cast<int32_t>((i * 131 + 7) % 2000));
+    std::vector<float> logits(static_cast<size_t>((*model)->config().vocabulary_size));
+    const SequenceSlice slice{&*cache, n_tokens};
+    const int64_t last = n_tokens - 1;
+    (*model)->run(
+        {.tokens = tokens, .sequences = {&slice, 1}, .logits_of = {&last, 1}, .logits = logits.data()}, pool);
+    return logits;
+  }
+
   // The share of squared-ReLU outputs that are zero over `n_tokens` tokens of a file.
   static double zero_rate(const std::string& file_path, int64_t n_tokens) {
     auto file = gguf::File::open(file_path);
@@ -114,7 +133,7 @@ TEST_F(Synth, RefusesWhatItCannotWriteAndLeavesNoFile) {
     EXPECT_FALSE(write_synthetic_model(path("bad"), options).ok());
   }
   options = tiny("Q4_K");
-  options.preset.kv_lora_rank = 128;
+  options.preset.kv_lora_rank = 120;
   status = write_synthetic_model(path("bad"), options);
   ASSERT_FALSE(status.ok());
   EXPECT_NE(status.error().message.find("attn_kv_b"), std::string::npos);
@@ -165,9 +184,46 @@ TEST(SynthPlan, MakesNoOutliers) {
   }
 }
 
+// MiniCPM's feed-forward is 22.5 blocks wide, so its rows take formats of blocks of 32.
 TEST(SynthPlan, EveryPresetFitsEveryBlockFormat) {
   for (const SynthPreset& preset : synth_presets()) {
-    for (const TensorPlan& plan : plan_tensors(preset, {})) EXPECT_EQ(plan.row_length() % 256, 0);
+    const int64_t block = preset.architecture == "minicpm" ? 32 : 256;
+    for (const TensorPlan& plan : plan_tensors(preset, {})) {
+      if (plan.n_rows() == 1) continue;  // norms and biases are F32
+      EXPECT_EQ(plan.row_length() % block, 0) << preset.name << " " << plan.description.name;
+    }
+  }
+}
+
+TEST_F(Synth, RowsThatAKFormatDoesNotFitTakeTheNearestOfBlocksOf32) {
+  SynthOptions options = tiny("Q4_K");
+  options.preset = *find_synth_preset("llama-tiny");
+  options.preset.ffn_width = 480;
+  ASSERT_TRUE(write_synthetic_model(path("narrow"), options).ok());
+  auto file = gguf::File::open(path("narrow"));
+  ASSERT_TRUE(file.ok());
+  EXPECT_EQ(file->find_tensor("blk.1.ffn_down.weight")->type, TensorType::q5_0);
+  EXPECT_EQ(file->find_tensor("blk.1.ffn_up.weight")->type, TensorType::q4_k);
+}
+
+TEST_F(Synth, SpreadsTheLogitsOfEveryArchitecture) {
+  for (const std::string preset : {"plm-tiny", "qwen2-tiny", "llama-tiny", "minicpm-2b", "qwen3-1.7b"}) {
+    SynthOptions options = tiny("Q8_0");
+    options.preset = *find_synth_preset(preset);
+    options.preset.n_layers = 2;  // of the large ones
+    options.preset.width = std::min<int64_t>(options.preset.width, 256);
+    options.preset.ffn_width = std::min<int64_t>(options.preset.ffn_width, 512);
+    options.preset.vocabulary_size = 2048;
+    options.preset.n_unused_tokens = 5;
+    ASSERT_TRUE(write_synthetic_model(path("spread"), options).ok());
+    const std::vector<float> logits = logits_of(path("spread"), 16);
+    double sum = 0, square = 0;
+    for (const float x : logits) {
+      sum += static_cast<double>(x);
+      square += static_cast<double>(x) * static_cast<double>(x);
+    }
+    const double n = static_cast<double>(logits.size()), mean = sum / n;
+    EXPECT_NEAR(std::sqrt(square / n - mean * mean), 3.0, 0.8) << preset;
   }
 }
 

@@ -127,6 +127,16 @@ MODELS = {
     "qwen2": lambda path, **how: write_gqa(
         path, "qwen2", Shape(heads=6, width=192, biases=True, base=1e6), **how
     ),
+    "minicpm": lambda path, **how: write_gqa(
+        path,
+        "minicpm",
+        Shape(kv_heads=4, keys={"embedding_scale": 1.7, "residual_scale": 0.6, "logit_scale": 2.5}),
+        **how,
+    ),
+    # Its defaults; at this width the logits' scale is 1, which llama.cpp takes the wrong way round.
+    "minicpm-without-keys": lambda path, **how: write_gqa(
+        path, "minicpm", Shape(kv_heads=4, width=256), **how
+    ),
     "qwen3": lambda path, **how: write_gqa(
         path, "qwen3", Shape(head_width=64, base=1e6), head_norms=True, **how
     ),

@@ -7,8 +7,8 @@
 #include "base/thread_pool.h"
 #include "gguf/gguf_writer.h"
 #include "model/synth/quant_mix.h"
+#include "model/synth/synth_metadata.h"
 #include "model/synth/tensor_plan.h"
-#include "model/synth/vocabulary.h"
 #include "quant/formats.h"
 
 namespace plm::model {
@@ -17,43 +17,20 @@ namespace {
 constexpr int64_t kBatchElements = int64_t{1} << 23;  // between two writes: 32 MiB at F32
 constexpr int64_t kItemElements = int64_t{1} << 16;   // a thread's unit of work
 
-gguf::MetadataBuilder metadata_of(const SynthOptions& options, uint32_t file_type) {
-  const SynthPreset& preset = options.preset;
-  const SynthVocabulary vocabulary = make_synth_vocabulary(preset.vocabulary_size, preset.n_unused_tokens);
-  const auto u32 = [](int64_t value) { return static_cast<uint32_t>(value); };
-  gguf::MetadataBuilder metadata;
-  metadata.set_string("general.architecture", "plm");
-  metadata.set_string("general.type", "model");
-  metadata.set_string("general.name", fmt::format("{}-synthetic", preset.name));
-  metadata.set_string(
-      "general.description",
-      fmt::format("random weights, for benchmarks: sparsity {}, seed {}", options.sparsity, options.seed));
-  metadata.set_u32("general.file_type", file_type);
-  metadata.set_u32("general.quantization_version", 2);
-  metadata.set_u32("plm.block_count", u32(preset.n_layers));
-  metadata.set_u32("plm.context_length", 4096);
-  metadata.set_u32("plm.embedding_length", u32(preset.width));
-  metadata.set_u32("plm.feed_forward_length", u32(preset.ffn_width));
-  metadata.set_u32("plm.attention.head_count", u32(preset.n_heads));
-  metadata.set_u32("plm.attention.head_count_kv", u32(preset.n_heads));
-  metadata.set_f32("plm.rope.freq_base", 100000.0f);
-  metadata.set_f32("plm.attention.layer_norm_rms_epsilon", 1e-6f);
-  metadata.set_u32("plm.vocab_size", u32(preset.vocabulary_size));
-  metadata.set_u32("plm.attention.kv_lora_rank", u32(preset.kv_lora_rank));
-  metadata.set_u32("plm.attention.key_length", u32(preset.nope_width + preset.rope_width));
-  metadata.set_u32("plm.attention.value_length", u32(preset.value_width));
-  metadata.set_u32("plm.rope.dimension_count", u32(preset.rope_width));
-  metadata.set_string("tokenizer.ggml.model", "gpt2");
-  metadata.set_string("tokenizer.ggml.pre", "qwen2");
-  metadata.set_strings("tokenizer.ggml.tokens", std::span<const std::string>(vocabulary.tokens));
-  metadata.set_i32s("tokenizer.ggml.token_type", vocabulary.types);
-  metadata.set_strings("tokenizer.ggml.merges", std::span<const std::string>(vocabulary.merges));
-  metadata.set_u32("tokenizer.ggml.bos_token_id", vocabulary.end_of_text);
-  metadata.set_u32("tokenizer.ggml.eos_token_id", vocabulary.message_end);
-  metadata.set_u32("tokenizer.ggml.padding_token_id", vocabulary.end_of_text);
-  metadata.set_bool("tokenizer.ggml.add_bos_token", false);
-  metadata.set_string("tokenizer.chat_template", kSynthChatTemplate);
-  return metadata;
+// Where rows do not divide into the blocks of a K format, llama-quantize takes the nearest format of blocks
+// of 32, and so do we.
+TensorType fitting_type(TensorType type, int64_t row_length) {
+  if (row_length % tensor_type_info(type).block_elements == 0) return type;
+  switch (type) {
+    case TensorType::q4_k:
+      return TensorType::q5_0;
+    case TensorType::q5_k:
+      return TensorType::q5_1;
+    case TensorType::q6_k:
+      return TensorType::q8_0;
+    default:
+      return TensorType::q4_0;
+  }
 }
 
 Status check_row_lengths(const std::vector<TensorPlan>& plans) {
@@ -136,13 +113,15 @@ Status write_synthetic_model(const std::string& path, const SynthOptions& option
   int64_t n_elements = 0;
   for (TensorPlan& plan : plans) {
     gguf::TensorDescription& description = plan.description;
-    description.type = type_in_mix(*mix, description.name, description.shape.size(), options.preset.n_layers);
+    description.type =
+        fitting_type(type_in_mix(*mix, description.name, description.shape.size(), options.preset.n_layers),
+                     plan.row_length());
     descriptions.push_back(description);
     n_elements += plan.row_length() * plan.n_rows();
   }
   PLM_TRY_STATUS(check_row_lengths(plans));
   PLM_TRY(gguf::Writer writer,
-          gguf::Writer::create(path, metadata_of(options, mix->file_type), descriptions));
+          gguf::Writer::create(path, synth_metadata(options, mix->file_type), descriptions));
   TensorWriter tensors(writer, options, n_elements);
   for (const TensorPlan& plan : plans) PLM_TRY_STATUS(tensors.write(plan));
   return writer.finish();

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <string>
 
@@ -18,6 +19,8 @@ constexpr double kFeedForwardGrowth = 1.0;  // variance that all layers' FFNs ad
 constexpr double kAttentionGrowth = 0.2;    // the same of attention, when it reads a single position
 // What is left of the variance of attention's output after averaging over some tens of positions.
 constexpr double kAttentionAveraging = 0.15;
+constexpr double kProjectionBias = 0.3;       // deviation of the biases of queries, keys and values
+constexpr double kSiluMeanSquare = 0.355776;  // of silu(z) for a standard normal z
 
 // E[max(z - t, 0)^4] of a standard normal z: the mean square of a squared-ReLU output.
 double fourth_moment_above(double t) {
@@ -29,18 +32,24 @@ double fourth_moment_above(double t) {
 class Planner {
  public:
   Planner(const SynthPreset& preset, const PlanOptions& options) : preset_(preset), options_(options) {
-    embedding_deviation_ = kLogitDeviation / std::sqrt(static_cast<double>(preset.width));
+    embedding_deviation_ = kLogitDeviation * static_cast<double>(preset.logit_divisor) /
+                           std::sqrt(static_cast<double>(preset.width));
     variance_ = embedding_deviation_ * embedding_deviation_;
   }
 
   std::vector<TensorPlan> run() {
     TensorPlan& embedding = add("token_embd.weight", {preset_.width, preset_.vocabulary_size});
     embedding.deviation = static_cast<float>(embedding_deviation_);
-    embedding.head = {static_cast<float>(kBiasSize * embedding_deviation_)};
+    if (preset_.is_latent()) embedding.head = {static_cast<float>(kBiasSize * embedding_deviation_)};
     for (int64_t layer = 0; layer < preset_.n_layers; ++layer) {
       const std::string prefix = fmt::format("blk.{}.", layer);
-      add_attention(prefix);
-      add_feed_forward(prefix);
+      if (preset_.is_latent()) {
+        add_attention(prefix);
+        add_feed_forward(prefix);
+      } else {
+        add_grouped_attention(prefix);
+        add_gated_feed_forward(prefix);
+      }
     }
     add_norm("output_norm.weight", preset_.width).random_signs = true;
     return std::move(plans_);
@@ -57,7 +66,7 @@ class Planner {
     TensorPlan& norm = add(std::move(name), {width});
     norm.mean = 1;
     norm.deviation = static_cast<float>(kNormNoise);
-    norm.head = {1.0f};
+    if (preset_.is_latent()) norm.head = {1.0f};
     return norm;
   }
 
@@ -71,8 +80,11 @@ class Planner {
   // channels, `input_square` the expected sum of squares of its input.
   void add_output_matrix(std::string name, int64_t n_in, double added, double input_square) {
     TensorPlan& matrix = add(std::move(name), {n_in, preset_.width});
-    matrix.deviation = static_cast<float>(std::sqrt(added / input_square));
-    matrix.n_zero_rows = kBiasChannels;
+    // The model scales what embeddings and layers bring in.
+    const double scale =
+        static_cast<double>(preset_.embedding_scale) / static_cast<double>(preset_.residual_scale);
+    matrix.deviation = static_cast<float>(std::sqrt(added / input_square) * scale);
+    if (preset_.is_latent()) matrix.n_zero_rows = kBiasChannels;
   }
 
   // Unit queries, keys and values: scores of deviation 1 after the division by sqrt(N + R).
@@ -117,6 +129,38 @@ class Planner {
     const double added = growth(kFeedForwardGrowth);
     add_output_matrix(prefix + "ffn_down.weight", preset_.ffn_width, added, output_square);
     variance_ += added;
+  }
+
+  void add_bias(std::string name, int64_t width) {
+    add(std::move(name), {width}).deviation = static_cast<float>(kProjectionBias);
+  }
+
+  // Unit queries, keys and values, as above.
+  void add_grouped_attention(const std::string& prefix) {
+    const int64_t key_width = preset_.nope_width + preset_.rope_width;
+    add_norm(prefix + "attn_norm.weight", preset_.width);
+    const std::array rows = {preset_.n_heads * key_width, preset_.n_kv_heads * key_width,
+                             preset_.n_kv_heads * preset_.value_width};
+    constexpr std::array kNames = {"attn_q", "attn_k", "attn_v"};
+    for (size_t i = 0; i < rows.size(); ++i) {
+      add_matrix(prefix + kNames[i] + ".weight", preset_.width, rows[i]);
+      if (preset_.has_biases) add_bias(prefix + kNames[i] + ".bias", rows[i]);
+    }
+    if (preset_.has_head_norms) {
+      add_norm(prefix + "attn_q_norm.weight", key_width);
+      add_norm(prefix + "attn_k_norm.weight", key_width);
+    }
+    const int64_t n_in = preset_.n_heads * preset_.value_width;
+    add_output_matrix(prefix + "attn_output.weight", n_in, growth(kAttentionGrowth),
+                      static_cast<double>(n_in));
+  }
+
+  void add_gated_feed_forward(const std::string& prefix) {
+    add_norm(prefix + "ffn_norm.weight", preset_.width);
+    add_matrix(prefix + "ffn_gate.weight", preset_.width, preset_.ffn_width);
+    add_matrix(prefix + "ffn_up.weight", preset_.width, preset_.ffn_width);
+    add_output_matrix(prefix + "ffn_down.weight", preset_.ffn_width, growth(kFeedForwardGrowth),
+                      kSiluMeanSquare * static_cast<double>(preset_.ffn_width));
   }
 
   // One layer's part of a growth over the whole model.

@@ -9,6 +9,8 @@
 // deviations above its mean it is zero at the asked rate on average over g, k being the spread between
 // hot and cold neurons. No weight is an outlier, so all block formats keep the rate.
 //
+// Models with a gated SiLU have no zeros to plan: no bias channels, all weights Gaussian.
+//
 // Outputs of attention and feed-forward add little to v in each layer. The output norm has random
 // signs: the tied embedding would else give each token a huge logit for itself.
 #pragma once
