@@ -9,6 +9,7 @@ namespace {
 
 using namespace plm::gguf::crafted;
 using plm::gguf::ValueType;
+using std::literals::operator""sv;
 
 class Folder {
  public:
@@ -76,6 +77,15 @@ void add_safetensors(Folder& folder) {
   }
 }
 
+void add_tokenizer(Folder& folder) {
+  folder.add("seed-english", "Once upon a time, there was the king's daughter; they'll sing.\n\n  \"1234\" ");
+  folder.add("seed-mixed",
+             "\xc3\xa9t\xc3\xa9 \xe6\x97\xa5\xe6\x9c\xac \xf0\x9f\x90\xb6\r\n\t<|im_start|><tool>e\xcc\x81");
+  folder.add("seed-broken", "\xff\xc3\0\xe2\x96\x81\xed\xa0\x80 \xf4\x90\x80\x80"sv);
+  folder.add("seed-byte-level-vocabulary", "V\na\nb\nab\n\na b\n\nabba");
+  folder.add("seed-sentencepiece-vocabulary", "Vx\n<unk>\n\xe2\x96\x81\na\n<0x41>\n\n\nA a");
+}
+
 }  // namespace
 
 int main(int argument_count, char** arguments) {
@@ -88,7 +98,9 @@ int main(int argument_count, char** arguments) {
   Folder safetensors(root / "fuzz_safetensors");
   add_gguf(gguf);
   add_safetensors(safetensors);
-  if (gguf.all_written() && safetensors.all_written()) return 0;
+  Folder tokenizer(root / "fuzz_tokenizer");
+  add_tokenizer(tokenizer);
+  if (gguf.all_written() && safetensors.all_written() && tokenizer.all_written()) return 0;
   fmt::print(stderr, "make_seeds: cannot write all files below {}\n", root.string());
   return 1;
 }
