@@ -12,6 +12,7 @@ from pathlib import Path
 # folder: the folders it is built on. What those are built on, it may use too.
 ARROWS = {
     "base": (),
+    "hub": ("base",),
     "gguf": ("base",),
     "safetensors": ("base",),
     "quant": ("base",),
@@ -24,7 +25,7 @@ ARROWS = {
     "bench": ("runtime",),
     "train_data": ("tokenizer",),
     "train": ("train_data", "safetensors"),
-    "cli": ("runtime", "bench", "train_data", "quantize", "convert"),
+    "cli": ("runtime", "bench", "train_data", "quantize", "convert", "hub"),
     # include/plm, what other projects include: gathers headers of src/, and nothing in src/ knows it.
     "plm": ("runtime",),
 }

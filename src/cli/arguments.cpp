@@ -17,6 +17,8 @@ constexpr std::array kLongNames = {
     LongName{"-ngl", "--n-gpu-layers"}, LongName{"-ctk", "--cache-type-k"},
     LongName{"-ctv", "--cache-type-v"}, LongName{"-sys", "--system-prompt"},
     LongName{"-st", "--single-turn"},   LongName{"-pg", "--pg"},
+    LongName{"-hf", "--hf-repo"},       LongName{"-hfr", "--hf-repo"},
+    LongName{"-hff", "--hf-file"},      LongName{"-hft", "--hf-token"},
 };
 
 bool is_number_like(std::string_view text) {

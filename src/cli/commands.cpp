@@ -56,6 +56,14 @@ std::span<const CommandEntry> all_commands() {
                    "  plm convert plm-f16.gguf plm-folder\n"
                    "Without --outtype the weights keep their type, and the way there and back loses nothing.\n",
                    make_convert_command},
+      CommandEntry{"pull", "fetch a model from the Hugging Face hub; its path goes to stdout",
+                   "  plm pull USER/REPO                    # Q4_K_M, else Q4_0, else the first model\n"
+                   "  plm pull USER/REPO:Q8_0\n"
+                   "  plm pull USER/REPO --include '*.json' --include '*.safetensors'\n"
+                   "  plm run -hf USER/REPO:Q8_0 -p \"Once upon a time\"\n"
+                   "The cache is huggingface_hub's (HF_HOME, HF_HUB_CACHE); HF_TOKEN, HF_ENDPOINT and\n"
+                   "HF_HUB_OFFLINE mean what they mean there. What broke off is continued the next time.\n",
+                   make_pull_command},
       CommandEntry{"synth", "write a model of random weights in a real shape, for benchmarks",
                    "  plm synth --preset plm-1.8b --type Q4_0 --sparsity 0.9 plm-1.8b-q4_0.gguf\n"
                    "  plm synth --preset plm-tiny --type F16 --seed 7 tiny.gguf\n",

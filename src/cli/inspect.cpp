@@ -78,7 +78,6 @@ Json tensors_json(const gguf::File& file) {
 }
 
 struct InspectOptions {
-  std::string model;
   double zero_share = 0.9;
   bool json = false, all_items = false, no_tensors = false;
 };
@@ -165,7 +164,7 @@ std::string text_report(const gguf::File& file, const ModelSummary& summary, con
 class InspectCommand : public Command {
  public:
   void add_options(CLI::App& app) override {
-    app.add_option("-m,--model,file", options_.model, "GGUF file, or any shard of one")->type_name("FILE");
+    model_.add_to(app, "-m,--model,file");
     app.add_flag("--json", options_.json, "print JSON");
     app.add_flag("--all", options_.all_items, "print long arrays and texts in full");
     app.add_flag("--no-tensors", options_.no_tensors, "leave the list of tensors out");
@@ -176,7 +175,7 @@ class InspectCommand : public Command {
   }
 
   Status run() override {
-    PLM_TRY(const std::string path, find_model(options_.model));
+    PLM_TRY(const std::string path, model_.find());
     PLM_TRY(const auto file, gguf::File::open(path));
     PLM_TRY(const ModelSummary summary, summarize(file));
     return write_output(options_.json ? json_report(file, summary, options_)
@@ -184,6 +183,7 @@ class InspectCommand : public Command {
   }
 
  private:
+  ModelSource model_;
   InspectOptions options_;
 };
 

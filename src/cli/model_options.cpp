@@ -5,7 +5,6 @@
 
 #include "base/cpu_features.h"
 #include "cli/command.h"
-#include "cli/model_path.h"
 #include "cli/output.h"
 
 namespace plm::cli {
@@ -41,8 +40,7 @@ int usable_threads(int asked) {
 }  // namespace
 
 void ModelOptions::add_to(CLI::App& app) {
-  app.add_option("-m,--model", model_, "GGUF file (default: $PLM_MODEL, else the bundled model)")
-      ->type_name("FILE");
+  model_.add_to(app);
   app.add_option("-c,--ctx-size", context_, "tokens of context (default: the model's)")
       ->check(within(int64_t{0}, int64_t{1} << 40))
       ->type_name("N");
@@ -74,7 +72,7 @@ int64_t ModelOptions::batch_size() const { return std::min(batch_, micro_batch_)
 
 Result<std::unique_ptr<runtime::Engine>> ModelOptions::load() const {
   PLM_TRY(const auto cache_type, read_cache_type(cache_type_k_, cache_type_v_));
-  PLM_TRY(const std::string path, find_model(model_));
+  PLM_TRY(const std::string path, model_.find());
   if (!gpu_layers_.empty() && gpu_layers_ != "0") {
     talk("plm: -ngl {}: this build runs on the CPU only; going on there", gpu_layers_);
   }

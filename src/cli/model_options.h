@@ -7,13 +7,14 @@
 #include <string>
 
 #include "base/error.h"
+#include "cli/model_path.h"
 #include "runtime/engine.h"
 
 namespace plm::cli {
 
 class ModelOptions {
  public:
-  // Declares -m -c -b -ub -t -tb -ngl -ctk -ctv.
+  // Declares -m -hf -hff -hft --offline -c -b -ub -t -tb -ngl -ctk -ctv.
   void add_to(CLI::App& app);
 
   // Finds and loads the model. Says on stderr what could not be had as asked (threads, devices).
@@ -26,7 +27,7 @@ class ModelOptions {
   void set_default_context(int64_t n) { default_context_ = n; }
 
  private:
-  std::string model_;
+  ModelSource model_;
   int64_t context_ = 0, default_context_ = 0;
   int64_t batch_ = 2048, micro_batch_ = 512;
   int n_threads_ = 0, n_threads_batch_ = 0;
