@@ -58,11 +58,18 @@ Result<EngineRunner> EngineRunner::create(runtime::Engine& engine, const std::ve
   return runner;
 }
 
+int32_t EngineRunner::token(size_t sequence, int64_t position) const {
+  if (text_.empty()) {
+    return bench_token(static_cast<int64_t>(sequence), position, engine_->config().vocabulary_size);
+  }
+  // Sequences begin at different places of the text.
+  const size_t begin = sequence * text_.size() / sessions_.size();
+  return text_[(begin + static_cast<size_t>(position)) % text_.size()];
+}
+
 std::vector<int32_t> EngineRunner::tokens(size_t sequence, int64_t begin, int64_t n) const {
   std::vector<int32_t> ids;
-  for (int64_t i = 0; i < n; ++i) {
-    ids.push_back(bench_token(static_cast<int64_t>(sequence), begin + i, engine_->config().vocabulary_size));
-  }
+  for (int64_t i = 0; i < n; ++i) ids.push_back(token(sequence, begin + i));
   return ids;
 }
 
@@ -72,8 +79,7 @@ Status EngineRunner::generate(const SpeedTest& test) {
   for (int64_t i = 0; i < test.n_generate; ++i) {
     std::vector<runtime::Turn> turns;
     for (size_t s = 0; s < n; ++s) {
-      next[s] = bench_token(static_cast<int64_t>(s), test.depth + test.n_prompt + i,
-                            engine_->config().vocabulary_size);
+      next[s] = token(s, test.depth + test.n_prompt + i);
       turns.push_back({.session = &sessions_[s], .tokens = std::span(&next[s], 1)});
     }
     if (n == 1) {

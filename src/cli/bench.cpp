@@ -60,6 +60,10 @@ class BenchCommand : public Command {
         ->check(CLI::Range(1, 1000))
         ->capture_default_str()
         ->type_name("N");
+    app.add_option(
+           "-f,--file", text_,
+           "read this text, not numbers drawn from the whole vocabulary: for the zeros of a trained model")
+        ->type_name("FILE");
     app.add_option("--against", against_,
                    "llama.cpp: run it too, in turns, and print both with the ratio (needs llama-cpp-python)")
         ->check(CLI::IsMember({"llama.cpp"}))
@@ -93,12 +97,17 @@ class BenchCommand : public Command {
       return draw(rows, rows_);
     }
     PLM_TRY(const auto tests, tests_.read());
+    if (!text_.empty() && !against_.empty()) {
+      return make_error(ErrorKind::invalid_argument, "-f {}: {} is not given texts; leave out --against",
+                        text_, against_);
+    }
     // Before the model, so that the memory it reads is there throughout and can be taken off the peak.
     PLM_TRY(const kernels::Kernels kernels, kernels::select_kernels());
     PLM_TRY(const auto probe, bench::MachineProbe::create(kernels.isa));
     PLM_TRY(const StartedEngine started, start());
     runtime::Engine& engine = *started.engine;
     PLM_TRY(auto ours, bench::EngineRunner::create(engine, tests));
+    if (!text_.empty()) PLM_TRY_STATUS(read_text(engine, ours));
     std::unique_ptr<bench::LlamaCppRunner> theirs;
     if (!against_.empty()) {
       PLM_TRY(theirs, start_peer(engine, tests));
@@ -145,6 +154,15 @@ class BenchCommand : public Command {
     PLM_TRY(AtomicFile file, AtomicFile::create(plot_));
     PLM_TRY_STATUS(file.write(plot.to_svg()));
     return file.commit();
+  }
+
+  Status read_text(const runtime::Engine& engine, bench::EngineRunner& ours) const {
+    PLM_TRY(const std::string text, read_input(text_));
+    std::vector<int32_t> ids = engine.tokenizer().encode(text, {.add_special = false});
+    if (ids.empty()) return make_error(ErrorKind::bad_data, "{}: found no text", text_);
+    talk("plm bench: {}: {} tokens", text_, ids.size());
+    ours.set_text(std::move(ids));
+    return {};
   }
 
   Status show_machine(bench::TableFormat format) const {
@@ -235,7 +253,7 @@ class BenchCommand : public Command {
   ModelOptions model_;
   BenchTests tests_;
   const CLI::Option* threads_ = nullptr;
-  std::string against_, format_ = "md", plot_, plot_axis_ = "depth", rows_;
+  std::string against_, format_ = "md", plot_, plot_axis_ = "depth", rows_, text_;
   int64_t repetitions_ = 5;
   bool machine_ = false, json_ = false;
 };

@@ -70,7 +70,10 @@ std::span<const CommandEntry> all_commands() {
                    make_synth_command},
       CommandEntry{"bench", "tokens a second of prefill and decode, in llama-bench's columns",
                    "  plm bench -m model.gguf\n"
-                   "  plm bench -m model.gguf -p 512,2048 -n 64 -d 0,4096 -r 3 -o json\n",
+                   "  plm bench -m model.gguf -p 512,2048 -n 64 -d 0,4096 -r 3 -o json\n"
+                   "  plm bench -m model.gguf -p 0 -n 64 --batch 1,2,4,8\n"
+                   "  plm bench -m model.gguf --against llama.cpp\n"
+                   "  plm bench --machine\n",
                    make_bench_command},
   };
   return kCommands;

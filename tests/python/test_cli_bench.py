@@ -50,6 +50,17 @@ def test_results_become_a_plot(plm, tmp_path):
     assert not (tmp_path / "x.svg").exists()
 
 
+def test_zeros_are_those_of_the_text_that_is_read(plm, tmp_path):
+    text = tmp_path / "text"
+    text.write_text("Once upon a time there was a little dog who lived near the river. " * 40)
+    flags = ("bench", "-p", 200, "-n", 0, "-r", 1, "--json")
+    (spread,), (english,) = json.loads(plm.ok(*flags)), json.loads(plm.ok(*flags, "-f", text))
+    assert 0.5 < english["zero_rate"] < 1 and english["zero_rate_of_layer"] != spread["zero_rate_of_layer"]
+    text.write_text("")
+    empty = plm.run(*flags, "-f", text)
+    assert empty.returncode == 1 and b"no text" in empty.stderr.splitlines()[-1]
+
+
 def test_wrong_command_lines_are_refused(plm, tmp_path):
     for wrong in (
         ("-p", 0, "-n", 0),
@@ -63,6 +74,7 @@ def test_wrong_command_lines_are_refused(plm, tmp_path):
         ("--from", tmp_path / "rows"),
         ("--plot-x", "mood"),
         ("--against", "gpt"),
+        ("--against", "llama.cpp", "-f", tmp_path / "text"),
     ):
         result = plm.run("bench", *wrong)
         assert result.returncode == 2 and len(result.stderr.splitlines()) == 1, wrong
