@@ -86,22 +86,27 @@ Status read_parameters(const safetensors::File& file, const std::string& prefix,
   return {};
 }
 
-Status write_parameters(const std::string& path, const ParameterLayout& layout, const at::Tensor& flat,
-                        StoredAs stored_as) {
+Status write_parameters(const std::string& path, const ParameterLayout& layout,
+                        const std::vector<NamedBuffer>& buffers, StoredAs stored_as) {
   const at::NoGradGuard no_graph;
-  std::vector<safetensors::TensorDescription> tensors;
   const bool narrow = stored_as == StoredAs::bf16;
-  tensors.reserve(layout.parameters.size());
-  for (const Parameter& parameter : layout.parameters) {
-    tensors.push_back({parameter.name, narrow ? DType::bf16 : DType::f32, parameter.shape});
+  std::vector<safetensors::TensorDescription> tensors;
+  for (const NamedBuffer& buffer : buffers) {
+    for (const Parameter& parameter : layout.parameters) {
+      tensors.push_back({buffer.prefix + parameter.name, narrow ? DType::bf16 : DType::f32, parameter.shape});
+    }
   }
   const safetensors::File::MetadataEntry format{"format", "pt"};
   PLM_TRY(auto writer, safetensors::Writer::create(path, std::move(tensors), std::span(&format, 1)));
-  for (const Parameter& parameter : layout.parameters) {
-    const at::Tensor numbers =
-        Model::view(flat, parameter).to(at::kCPU).to(narrow ? at::kBFloat16 : at::kFloat).contiguous();
-    const auto* data = static_cast<const std::byte*>(numbers.const_data_ptr());
-    PLM_TRY_STATUS(writer.append({data, static_cast<size_t>(numbers.nbytes())}));
+  for (const NamedBuffer& buffer : buffers) {
+    for (const Parameter& parameter : layout.parameters) {
+      const at::Tensor numbers = Model::view(buffer.flat, parameter)
+                                     .to(at::kCPU)
+                                     .to(narrow ? at::kBFloat16 : at::kFloat)
+                                     .contiguous();
+      const auto* data = static_cast<const std::byte*>(numbers.const_data_ptr());
+      PLM_TRY_STATUS(writer.append({data, static_cast<size_t>(numbers.nbytes())}));
+    }
   }
   return writer.finish();
 }

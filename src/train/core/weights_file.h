@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "safetensors/safetensors_file.h"
@@ -17,9 +18,13 @@ Status read_parameters(const safetensors::File& file, const std::string& prefix,
                        const ParameterLayout& layout, at::Tensor& flat);
 
 enum class StoredAs { f32, bf16 };
-// Writes every parameter of `flat`; the file appears whole under its name.
-Status write_parameters(const std::string& path, const ParameterLayout& layout, const at::Tensor& flat,
-                        StoredAs stored_as);
+struct NamedBuffer {
+  std::string prefix;  // before the name of every parameter
+  at::Tensor flat;
+};
+// Writes every parameter of every buffer; the file appears whole under its name.
+Status write_parameters(const std::string& path, const ParameterLayout& layout,
+                        const std::vector<NamedBuffer>& buffers, StoredAs stored_as);
 
 // The weights of a Hugging Face folder: model.safetensors, or the shards named in
 // model.safetensors.index.json. False when the folder has neither.
