@@ -14,11 +14,11 @@ struct Architecture {
 };
 
 constexpr Architecture kArchitectures[] = {
-    {"plm", load_plm},
-    {"llama", load_llama},
-    {"qwen2", load_qwen2},
-    {"qwen3", load_qwen3},
-    {"minicpm", load_minicpm},
+    {"plm", load_plm},          // latent attention, squared ReLU
+    {"llama", load_llama},      // Llama 2 and 3, SmolLM2
+    {"qwen2", load_qwen2},      // Qwen2, Qwen2.5
+    {"qwen3", load_qwen3},      // dense
+    {"minicpm", load_minicpm},  // MiniCPM 1
 };
 
 }  // namespace
