@@ -63,6 +63,17 @@ struct SparseMatmulArgs {
   int64_t begin = 0, end = 0;
 };
 
+// Writes 128 outputs of a neuron-major matrix (those of chunk `chunk`) as rows of the packed layout: their
+// groups' units [unit_begin, unit_end) (plain numbers: columns) of the packed matrix that begins at `out`,
+// aligned to 64. Bit for bit what pack_groups makes from the file. Rows that fill up a last group are left
+// as they come out (their scales are zero).
+struct TurnNeuronsArgs {
+  const NeuronMajorMatrix* weight = nullptr;
+  int64_t chunk = 0;
+  int64_t unit_begin = 0, unit_end = 0;
+  std::byte* out = nullptr;
+};
+
 // One token's queries against a stretch of the latent cache, all heads, absorbed form (the paper's
 // MLA; plm-facts 1.5): the same C numbers of a row are key and value for every head.
 //   score[h, s] = q[h] . row[s]           (q is already scaled; C + R numbers)
@@ -155,6 +166,7 @@ struct Kernels {
   void (*matmul)(const MatmulArgs& args) = nullptr;
   void (*combine_rows)(const CombineRowsArgs& args) = nullptr;
   void (*sparse_matmul)(const SparseMatmulArgs& args) = nullptr;
+  void (*turn_neurons)(const TurnNeuronsArgs& args) = nullptr;
   void (*latent_attend)(const LatentAttendArgs& args) = nullptr;
   void (*expanded_attend)(const ExpandedAttendArgs& args) = nullptr;
   void (*group_attend)(const GroupAttendArgs& args) = nullptr;

@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "guarded.h"
+#include "kernels/kernels.h"
 #include "kernels/neuron_major.h"
 #include "kernels/pack.h"
 #include "weights.h"
@@ -111,6 +112,43 @@ TEST_P(Packing, OfNeuronsKeepsEveryCodeAndScaleThereIs) {
     const int64_t n = outputs * neurons;
     for (const auto& bytes : {random_file_bytes(type, n, random), encoded_file_bytes(n)}) {
       expect_packed_neurons({type, bytes.data(), outputs, neurons});
+    }
+  }
+}
+
+// For each instruction set, over outputs that end within a chunk, a group or with both.
+TEST_P(Packing, OfNeuronsTurnsBackIntoRows) {
+  for (const Isa isa : available_isas()) {
+    const Kernels kernels = *select_kernels(isa_name(isa));
+    for (const int64_t n_outputs : {16, 100, 128, 160, 300}) {
+      SCOPED_TRACE(fmt::format("{}, {} outputs", isa_name(isa), n_outputs));
+      const int64_t n_neurons = 3 * std::max<int64_t>(block(), 32);
+      const std::vector<std::byte> bytes = encoded_file_bytes(n_outputs * n_neurons);
+      const FileMatrix file{type, bytes.data(), n_outputs, n_neurons};
+      NeuronMajorMatrix neurons{.type = type, .n_outputs = n_outputs, .n_neurons = n_neurons};
+      const GuardedBytes memory(static_cast<size_t>(neurons.bytes()), 64);
+      pack_neurons(file, 0, neurons.n_units(), memory.data());
+      neurons.data = memory.data();
+      PackedMatrix rows{.type = type, .rows = n_outputs, .cols = n_neurons};
+      const GuardedBytes turned(static_cast<size_t>(rows.bytes()), 64);
+      rows.data = turned.data();
+      for (int64_t chunk = 0; chunk < neurons.padded_outputs() / kNeuronMajorOutputs; ++chunk) {
+        const int64_t middle = neurons.n_units() / 2;  // two calls, as two threads would
+        for (const auto& [begin, end] :
+             {std::pair{middle, neurons.n_units()}, std::pair{int64_t{0}, middle}}) {
+          kernels.turn_neurons({.weight = &neurons,
+                                .chunk = chunk,
+                                .unit_begin = begin,
+                                .unit_end = end,
+                                .out = turned.data()});
+        }
+      }
+      std::vector<float> row(static_cast<size_t>(n_neurons));
+      for (int64_t r = 0; r < n_outputs; ++r) {
+        unpack_row(rows, r, row.data());
+        EXPECT_EQ(std::memcmp(row.data(), decoded(file, r).data(), row.size() * sizeof(float)), 0)
+            << "row " << r;
+      }
     }
   }
 }

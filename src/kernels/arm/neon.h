@@ -15,6 +15,7 @@ void matmul(const MatmulArgs& args);        // quantised weights; plain ones go 
 void matmul_plain(const MatmulArgs& args);  // F32, F16, BF16
 void combine_rows(const CombineRowsArgs& args);
 void sparse_matmul(const SparseMatmulArgs& args);
+void turn_neurons(const TurnNeuronsArgs& args);
 void latent_attend(const LatentAttendArgs& args);
 void expanded_attend(const ExpandedAttendArgs& args);
 void group_attend(const GroupAttendArgs& args);

@@ -12,6 +12,7 @@ void use_neon(Kernels& kernels) {
   kernels.matmul = neon::matmul;
   kernels.combine_rows = neon::combine_rows;
   kernels.sparse_matmul = neon::sparse_matmul;
+  kernels.turn_neurons = neon::turn_neurons;
   kernels.latent_attend = neon::latent_attend;
   kernels.expanded_attend = neon::expanded_attend;
   kernels.group_attend = neon::group_attend;

@@ -16,6 +16,7 @@ void quantize_token(const float* x, Activations& out, int64_t token);
 void matmul(const MatmulArgs& args);
 void combine_rows(const CombineRowsArgs& args);
 void sparse_matmul(const SparseMatmulArgs& args);
+void turn_neurons(const TurnNeuronsArgs& args);
 void latent_attend(const LatentAttendArgs& args);
 void expanded_attend(const ExpandedAttendArgs& args);
 void group_attend(const GroupAttendArgs& args);

@@ -13,6 +13,7 @@ void use_reference(Kernels& kernels) {
   kernels.matmul = reference::matmul;
   kernels.combine_rows = reference::combine_rows;
   kernels.sparse_matmul = reference::sparse_matmul;
+  kernels.turn_neurons = reference::turn_neurons;
   kernels.latent_attend = reference::latent_attend;
   kernels.expanded_attend = reference::expanded_attend;
   kernels.group_attend = reference::group_attend;

@@ -12,6 +12,7 @@ void use_avx2(Kernels& kernels) {
   kernels.matmul = avx2::matmul;
   kernels.combine_rows = avx2::combine_rows;
   kernels.sparse_matmul = avx2::sparse_matmul;
+  kernels.turn_neurons = avx2::turn_neurons;
   kernels.latent_attend = avx2::latent_attend;
   kernels.expanded_attend = avx2::expanded_attend;
   kernels.group_attend = avx2::group_attend;

@@ -11,6 +11,7 @@ void use_avx512(Kernels& kernels) {
   kernels.matmul = avx512::matmul;
   kernels.combine_rows = avx512::combine_rows;
   kernels.sparse_matmul = avx512::sparse_matmul;
+  kernels.turn_neurons = avx512::turn_neurons;
   kernels.latent_attend = avx512::latent_attend;
   kernels.expanded_attend = avx512::expanded_attend;
   kernels.group_attend = avx512::group_attend;

@@ -1,8 +1,6 @@
 // One PLM layer: latent attention, then squared-ReLU feed-forward. Letters: docs/dimensions.md.
 #include "model/plm/block.h"
 
-#include "model/plm/density.h"
-
 namespace plm::model {
 namespace {
 
@@ -30,20 +28,7 @@ void feed_forward(const BlockContext& context, const PlmLayer& w) {
   team.barrier();
   context.trace("ffn_act", s.a_TF, F, F);
 
-  if (T > kPrivateTokens || !is_sparse(s, T, F)) {
-    team.matmul(w.ffn_down_DF, plain_input(context, s.a_TF, F), s.x_TD, D, /*add=*/true);
-  } else {
-    // A neuron that did not fire adds nothing: its row is not read.
-    const auto [first, last] = team.share(D, kernels::kNeuronMajorOutputs);
-    for (int64_t t = 0; t < T && first < last; ++t) {
-      const int64_t n_live = team.k.list_live(s.a_TF + t * F, F, mine.live_index_F, mine.live_value_F);
-      team.k.sparse_matmul({.weight = &w.ffn_down_neurons,
-                            .live = {.index = mine.live_index_F, .value = mine.live_value_F, .count = n_live},
-                            .y = s.x_TD + t * D,
-                            .begin = first,
-                            .end = last});
-    }
-  }
+  down_projection(context, w);
   team.barrier();
 }
 

@@ -33,6 +33,14 @@ void run_block(const BlockContext& context, const PlmLayer& layer);
 // them), fills o_TO. Begins after a barrier and ends with one. In attention.cpp.
 void attend(const BlockContext& context, const PlmLayer& layer);
 
+// x_TD += W_down a_TF, for the neurons counted in n_live of all threads (with a barrier behind). In
+// down_projection.cpp.
+void down_projection(const BlockContext& context, const PlmLayer& layer);
+
+// This thread's share of turning a down projection into 16 interleaved rows at `out` (64-byte aligned, packed
+// bytes of the same matrix).
+void turn_down_projection(const Team& team, const kernels::NeuronMajorMatrix& neurons, std::byte* out);
+
 // RMS(x_TD) for all tokens, rounded for products: each thread has its own when tokens are few, else
 // they share one (with a barrier inside).
 const kernels::Activations& normed_input(const BlockContext& context, const std::vector<float>& norm_D,

@@ -48,9 +48,29 @@ class PlmModel final : public Model {
     pool.run([&](int thread) { run_thread(step, Team{pool, kernels_, thread}); });
     for (const SequenceSlice& slice : step.sequences) slice.cache->advance(slice.n_tokens);
     sparsity_.n_tokens += static_cast<int64_t>(step.tokens.size());
+    keep_dense_copies(pool);
   }
 
  private:
+  // A layer that fires most of its neurons step after step gets its down projection as rows, for good. Where
+  // there is no memory for it, live neurons go on being read.
+  void keep_dense_copies(ThreadPool& pool) {
+    constexpr int64_t kPatience = 8;
+    for (size_t i = 0; i < weights_.layers.size(); ++i) {
+      PlmLayer& layer = weights_.layers[i];
+      if (layer.ffn_down_DF.data != nullptr || workspace_.dense_steps[i] < kPatience) continue;
+      workspace_.dense_steps[i] = 0;
+      auto storage = AlignedBuffer::allocate(static_cast<size_t>(layer.ffn_down_DF.bytes()));
+      if (!storage.ok()) continue;
+      layer.ffn_down_storage = *std::move(storage);
+      pool.run([&](int thread) {
+        turn_down_projection(Team{pool, kernels_, thread}, layer.ffn_down_neurons,
+                             layer.ffn_down_storage.data());
+      });
+      layer.ffn_down_DF.data = layer.ffn_down_storage.data();
+    }
+  }
+
   void run_thread(const Step& step, const Team& team) {
     BlockContext context{config_, step, workspace_, team, -1};
     embed(context);
@@ -128,7 +148,9 @@ Result<std::unique_ptr<Model>> load_plm(const gguf::File& file, const LoadOption
                                         ThreadPool& pool) {
   PLM_TRY(Config config, read_latent_config(file, "plm"));
   PLM_TRY(PlmWeights weights, PlmWeights::load(file, config, pool, options.progress));
-  PLM_TRY(Workspace workspace, Workspace::allocate(config, options.max_tokens, pool.size()));
+  int64_t down_bytes = 0;
+  for (const PlmLayer& layer : weights.layers) down_bytes = std::max(down_bytes, layer.ffn_down_DF.bytes());
+  PLM_TRY(Workspace workspace, Workspace::allocate(config, options.max_tokens, pool.size(), down_bytes));
   return std::unique_ptr<Model>(std::make_unique<PlmModel>(std::move(config), std::move(weights),
                                                            std::move(workspace), options.kernels));
 }

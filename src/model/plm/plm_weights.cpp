@@ -36,9 +36,9 @@ Status plan_layer(WeightLoader& loader, const Config& c, int64_t index, PlmLayer
   PLM_TRY_STATUS(packed("attn_kv_a_mqa", c.cache_row_width(), c.width, &layer.kv_down_ED));
   PLM_TRY_STATUS(packed("attn_output", c.width, c.value_out_width(), &layer.out_proj_DO));
   PLM_TRY_STATUS(packed("ffn_up", c.ffn_width, c.width, &layer.ffn_up_FD));
-  PLM_TRY_STATUS(packed("ffn_down", c.width, c.ffn_width, &layer.ffn_down_DF));
   PLM_TRY(const kernels::FileMatrix down, loader.matrix(name("ffn_down"), c.width, c.ffn_width));
   loader.add_neuron_major(down, &layer.ffn_down_neurons);
+  layer.ffn_down_DF = {.type = down.type, .rows = c.width, .cols = c.ffn_width, .data = nullptr};
 
   const int64_t N = c.nope_width, V = c.value_width;
   PLM_TRY(const kernels::FileMatrix kv_up,

@@ -24,8 +24,10 @@ struct PlmLayer {
   kernels::PackedMatrix out_proj_DO;
   std::vector<float> ffn_norm_D;
   kernels::PackedMatrix ffn_up_FD;
-  kernels::PackedMatrix ffn_down_DF;            // for many tokens, whose live neurons together are most
-  kernels::NeuronMajorMatrix ffn_down_neurons;  // for few
+  kernels::NeuronMajorMatrix ffn_down_neurons;
+  // The same as 16 interleaved rows: data only for a layer that showed itself dense while decoding.
+  kernels::PackedMatrix ffn_down_DF;
+  AlignedBuffer ffn_down_storage;
 };
 
 struct PlmWeights {

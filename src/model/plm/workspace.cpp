@@ -6,10 +6,12 @@
 
 namespace plm::model {
 
-Result<Workspace> Workspace::allocate(const Config& c, int64_t max_tokens, int n_threads) {
+Result<Workspace> Workspace::allocate(const Config& c, int64_t max_tokens, int n_threads,
+                                      int64_t down_bytes) {
   Workspace w;
   w.max_tokens = max_tokens;
   w.threads.resize(static_cast<size_t>(n_threads));
+  w.dense_steps.resize(static_cast<size_t>(c.n_layers));
   const int64_t T = max_tokens, H = c.n_heads, C = c.kv_lora_rank, E = c.cache_row_width();
   const int64_t widest = std::max({c.width, c.ffn_width, c.value_out_width()});
   const auto carve = [&](Carver& carver) {
@@ -28,6 +30,7 @@ Result<Workspace> Workspace::allocate(const Config& c, int64_t max_tokens, int n
     carver.take(w.latent_SE, kExpandedStretch * E);
     carver.take(w.softmax_max_HT, H * T);
     carver.take(w.softmax_sum_HT, H * T);
+    carver.take(w.turned_down, down_bytes);
     for (ThreadWorkspace& mine : w.threads) {
       carver.take(mine.input_TK, kPrivateTokens * widest);
       carver.take(mine.live_index_F, c.ffn_width);

@@ -35,7 +35,9 @@ struct ThreadWorkspace {
 };
 
 struct Workspace {
-  static Result<Workspace> allocate(const Config& config, int64_t max_tokens, int n_threads);
+  // down_bytes: of the largest down projection, packed as rows.
+  static Result<Workspace> allocate(const Config& config, int64_t max_tokens, int n_threads,
+                                    int64_t down_bytes);
 
   int64_t max_tokens = 0;
   float* x_TD = nullptr;      // the residual stream
@@ -53,8 +55,10 @@ struct Workspace {
   float* latent_SE = nullptr;       // kExpandedStretch cached rows in float
   float* softmax_max_HT = nullptr;  // running softmax of the expanded form
   float* softmax_sum_HT = nullptr;
-  kernels::Activations input;    // max_tokens tokens
-  kernels::Activations latents;  // kExpandedStretch tokens of width C
+  std::byte* turned_down = nullptr;  // the layer's down projection as rows, for many tokens
+  std::vector<int64_t> dense_steps;  // of each layer: steps of few tokens that fired most neurons
+  kernels::Activations input;        // max_tokens tokens
+  kernels::Activations latents;      // kExpandedStretch tokens of width C
   std::vector<ThreadWorkspace> threads;
 
  private:
