@@ -5,7 +5,7 @@
 namespace plm::convert {
 namespace {
 
-constexpr const Architecture* kArchitectures[] = {&kPlm};
+constexpr const Architecture* kArchitectures[] = {&kPlm, &kLlama, &kQwen2, &kQwen3, &kMiniCpm};
 
 std::string known_names() {
   std::string names;
@@ -112,6 +112,7 @@ Result<const Architecture*> find_architecture(const gguf::File& file) {
 }
 
 Result<ModelConfig> read_config(const Architecture& architecture, const JsonFields& fields) {
+  PLM_TRY_STATUS(fields.expect_absent("quantization_config", "weights in F32, F16 or BF16"));
   ModelConfig c;
   PLM_TRY(c.n_layers, fields.size("num_hidden_layers"));
   PLM_TRY(c.width, fields.size("hidden_size"));
@@ -150,6 +151,7 @@ Result<ModelConfig> read_config(const Architecture& architecture, const gguf::Fi
   }
   c.vocabulary_size = embedding->shape[1];
   c.is_tied = file.find_tensor("output.weight") == nullptr;
+  c.has_attention_biases = file.find_tensor("blk.0.attn_q.bias") != nullptr;
   for (const auto& [name, width] :
        {std::pair{"attention.key_length", &c.key_width}, std::pair{"attention.value_length", &c.value_width},
         std::pair{"rope.dimension_count", &c.rope_width},
@@ -223,7 +225,8 @@ std::optional<LayerMatch> match_layer_name(std::string_view pattern, std::string
   int64_t layer = 0;
   const auto [end, problem] = std::from_chars(digits.data(), digits.data() + digits.size(), layer);
   // One spelling for each number: "00" is not layer 0.
-  if (problem != std::errc() || end != digits.data() + digits.size() || digits != std::to_string(layer)) {
+  if (problem != std::errc() || layer < 0 || end != digits.data() + digits.size() ||
+      digits != std::to_string(layer)) {
     return std::nullopt;
   }
   return LayerMatch{layer};

@@ -43,6 +43,7 @@ struct ModelConfig {
 
   int64_t latent_width = 0;                                         // C, latent attention only
   int64_t rope_width = 0;                                           // R, likewise
+  bool has_attention_biases = false;                                // llama, read from the tensors of GGUF
   bool states_head_width = false;                                   // the file says head_dim by itself
   std::optional<RopeScaling> rope_scaling = {};                     // llama
   double embedding_scale = 0, residual_scale = 0, logit_scale = 0;  // minicpm
@@ -135,6 +136,6 @@ struct LayerMatch {
 std::optional<LayerMatch> match_layer_name(std::string_view pattern, std::string_view name);
 inline bool is_per_layer(std::string_view pattern) { return pattern.find("{}") != std::string_view::npos; }
 
-extern const Architecture kPlm;
+extern const Architecture kPlm, kLlama, kQwen2, kQwen3, kMiniCpm;
 
 }  // namespace plm::convert

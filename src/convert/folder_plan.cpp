@@ -23,12 +23,15 @@ safetensors::DType to_dtype(TensorType type) {
 }
 
 TensorSource source_of(const gguf::File& file, const gguf::TensorInfo& tensor, RowMap row_map) {
-  return {.bytes = file.tensor_data(tensor),
-          .type = tensor.type,
-          .rows = tensor.n_elements / tensor.shape[0],
-          .cols = tensor.shape[0],
-          .row_map = row_map,
-          .mapping = file.mapping(tensor.shard)};
+  TensorSource source{.bytes = file.tensor_data(tensor),
+                      .type = tensor.type,
+                      .rows = tensor.n_elements / tensor.shape[0],
+                      .cols = tensor.shape[0],
+                      .row_map = row_map,
+                      .mapping = file.mapping(tensor.shard)};
+  // A bias is a column: its numbers follow the rows of the matrix.
+  if (row_map.head_width != 0 && tensor.n_dims == 1) std::swap(source.rows, source.cols);
+  return source;
 }
 
 std::span<const FolderTensor> FolderPlan::shard(size_t index) const {

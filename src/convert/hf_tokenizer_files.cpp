@@ -35,12 +35,29 @@ JsonOut added_token(const VocabularyData& data, size_t id) {
           {"special", type_of(data, id) != TokenType::user_defined}};
 }
 
+// `tokenizers` numbers added tokens itself, after the vocabulary, unless the vocabulary has them. Apart where
+// that gives the ids of the file (Qwen2), else in both (SmolLM).
+bool extras_follow_the_vocabulary(const VocabularyData& data) {
+  bool seen_extra = false;
+  bool seen_padding = false;
+  for (size_t id = 0; id < data.tokens.size(); ++id) {
+    const bool extra = is_extra(type_of(data, id));
+    const bool padding = is_padding(data, id);
+    if ((seen_padding && !padding) || (seen_extra && !extra && !padding)) return false;
+    seen_extra = seen_extra || extra;
+    seen_padding = seen_padding || padding;
+  }
+  return true;
+}
+
 // ordered_json searches its keys one by one; a vocabulary is appended unsearched. Of equal tokens the last
 // counts, as everywhere.
 JsonOut vocabulary_object(const VocabularyData& data) {
+  const bool leaves_extras_out = extras_follow_the_vocabulary(data);
   std::map<std::string_view, size_t> last;
   for (size_t id = 0; id < data.tokens.size(); ++id) {
-    if (!is_extra(type_of(data, id)) && !is_padding(data, id)) last[data.tokens[id]] = id;
+    const bool is_left_out = is_padding(data, id) || (leaves_extras_out && is_extra(type_of(data, id)));
+    if (!is_left_out) last[data.tokens[id]] = id;
   }
   JsonOut object = JsonOut::object();
   auto& entries = object.get_ref<JsonOut::object_t&>();
@@ -154,8 +171,12 @@ Result<JsonOut> make_tokenizer_json(const VocabularyData& data) {
 Result<JsonOut> make_tokenizer_config(const gguf::File& file, const VocabularyData& data,
                                       int64_t context_length) {
   JsonOut config;
-  config["tokenizer_class"] = data.pre_tokenizer == "qwen2" ? "Qwen2Tokenizer" : "PreTrainedTokenizerFast";
-  config["add_prefix_space"] = false;
+  const bool is_sentencepiece = data.model == "llama";
+  config["tokenizer_class"] = is_sentencepiece                ? "LlamaTokenizer"
+                              : data.pre_tokenizer == "qwen2" ? "Qwen2Tokenizer"
+                                                              : "PreTrainedTokenizerFast";
+  config["add_prefix_space"] = is_sentencepiece && data.add_space_prefix.value_or(true);
+  if (is_sentencepiece) config["legacy"] = false;
   if (data.add_bos) config["add_bos_token"] = *data.add_bos;
   if (data.add_eos) config["add_eos_token"] = *data.add_eos;
   JsonOut decoder = JsonOut::object();

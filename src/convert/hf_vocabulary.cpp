@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "convert/pre_tokenizers.h"
+#include "convert/sentencepiece_model.h"
 #include "convert/special_ids.h"
 #include "convert/token_table.h"
 #include "tokenizer/tokenizer.h"
@@ -125,6 +126,28 @@ Status read_vocab_and_merges(const std::string& folder, const JsonFields& settin
   return {};
 }
 
+// Pieces by position; tokens added later have the scores llama.cpp's converter gives them, below every merge.
+Status read_sentencepiece(const std::string& folder, const JsonFields& settings, int64_t size,
+                          VocabularyData& data) {
+  const std::string path = folder + "/tokenizer.model";
+  PLM_TRY(const std::string bytes, read_text_file(path));
+  VocabularyData pieces;
+  PLM_TRY_STATUS(read_sentencepiece_model(bytes, path, pieces));
+  TokenTable table(size, path);
+  for (size_t id = 0; id < pieces.tokens.size(); ++id) {
+    PLM_TRY_STATUS(
+        table.add(Json(id), pieces.tokens[id], static_cast<tokenizer::TokenType>(pieces.types[id])));
+  }
+  PLM_TRY_STATUS(read_added_files(folder, settings, table));
+  std::move(table).take(data);
+  constexpr float kAddedScore = -1000;
+  data.model = pieces.model;
+  data.scores = std::move(pieces.scores);
+  data.scores.resize(data.tokens.size(), kAddedScore);
+  data.add_space_prefix = pieces.add_space_prefix;
+  return {};
+}
+
 // A template, or [{"name": .., "template": ..}, ..] of which one is the default.
 Status read_template_field(const JsonFields& settings, HfVocabulary& vocabulary) {
   const Json* field = settings.find("chat_template");
@@ -204,13 +227,16 @@ Result<HfVocabulary> read_hf_vocabulary(const std::string& folder, const JsonFie
   const JsonFields settings(settings_json, settings_path);
   HfVocabulary vocabulary;
   Json tokenizer_json = Json::object();
-  if (exists(tokenizer_path)) {
+  if (exists(folder + "/tokenizer.model")) {
+    PLM_TRY_STATUS(read_sentencepiece(folder, settings, size, vocabulary.data));
+  } else if (exists(tokenizer_path)) {
     PLM_TRY(tokenizer_json, read_json_object(tokenizer_path));
     PLM_TRY_STATUS(read_tokenizer_json(tokenizer_json, tokenizer_path, size, vocabulary.data));
   } else if (exists(folder + "/vocab.json")) {
     PLM_TRY_STATUS(read_vocab_and_merges(folder, settings, config, size, vocabulary.data));
   } else {
-    return make_error(ErrorKind::not_found, "{}: found neither tokenizer.json nor vocab.json with merges.txt",
+    return make_error(ErrorKind::not_found,
+                      "{}: found neither tokenizer.json, nor vocab.json with merges.txt, nor tokenizer.model",
                       folder);
   }
   PLM_TRY_STATUS(read_chat_template(folder, settings, vocabulary));

@@ -1,5 +1,6 @@
-// The vocabulary of a Hugging Face folder as GGUF holds it: tokenizer.json, or vocab.json with merges.txt,
-// and what tokenizer_config.json, config.json and chat_template.jinja add. Internal to the folder.
+// The vocabulary of a Hugging Face folder as GGUF holds it: tokenizer.model, tokenizer.json, or vocab.json
+// with merges.txt, whichever comes first, and what tokenizer_config.json, config.json and chat_template.jinja
+// add. Internal to the folder.
 #pragma once
 
 #include <string>

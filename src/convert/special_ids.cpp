@@ -81,7 +81,7 @@ Status read_flags(const SpecialIdSources& sources, const Ids& ids, tokenizer::Vo
     return id && known != ids.end() && known->second == *id;
   };
   // Where tokenizer.json frames texts, tokenizers do so whatever tokenizer_config.json says.
-  PLM_TRY(const bool states_bos, sources.settings.boolean_or("add_bos_token", false));
+  PLM_TRY(const bool states_bos, sources.settings.boolean_or("add_bos_token", data.model == "llama"));
   data.add_bos = frame.is_known ? is_token(frame.first, data.bos_id) : states_bos && data.bos_id.has_value();
   PLM_TRY(const bool states_eos, sources.settings.boolean_or("add_eos_token", false));
   const bool adds_eos = frame.is_known ? is_token(frame.last, data.eos_id) : states_eos;

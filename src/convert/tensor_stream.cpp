@@ -65,14 +65,15 @@ void gather(const TensorSource& source, int64_t begin, int64_t n, std::byte* out
     std::memcpy(out, source.bytes.data() + offset, static_cast<size_t>(row_bytes(source.type, n)));
     return;
   }
-  const int64_t number_size = tensor_type_info(source.type).block_bytes;
+  // Pieces and rows are multiples of a block, so whole blocks are copied.
   for (int64_t at = begin; at < begin + n;) {
-    const int64_t row = at / source.cols;
     const int64_t column = at % source.cols;
     const int64_t count = std::min(begin + n - at, source.cols - column);
-    const int64_t offset = source.row_map.source_row(row) * row_size + column * number_size;
-    std::memcpy(out, source.bytes.data() + offset, static_cast<size_t>(count * number_size));
-    out += count * number_size;
+    const int64_t offset =
+        source.row_map.source_row(at / source.cols) * row_size + row_bytes(source.type, column);
+    const int64_t n_bytes = row_bytes(source.type, count);
+    std::memcpy(out, source.bytes.data() + offset, static_cast<size_t>(n_bytes));
+    out += n_bytes;
     at += count;
   }
 }

@@ -48,7 +48,7 @@ class TensorStream {
 
   // Hands the result to `sink` piece by piece, in order. Numbers of the same type pass unchanged, bit for
   // bit; others are rounded to nearest. What is not finite or too large is counted, and reads as zero in a
-  // quantised result. cols is a multiple of the blocks of both types. Quantised sources have no row map.
+  // quantised result. cols is a multiple of the blocks of both types.
   Result<Trouble> convert(const TensorSource& source, TensorType type, const Sink& sink);
 
  private:

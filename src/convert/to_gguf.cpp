@@ -129,6 +129,7 @@ Status write_tensors(const Source& source, const GgufPlan& plan, const Options& 
     TensorSource numbers = source_of(source.checkpoint, *tensor.source);
     if (tensor.rule->order == RowOrder::rope_pairs) {
       numbers.row_map = {.head_width = source.config.key_width, .makes_pairs = true};
+      if (tensor.rule->cols == Size::none) std::swap(numbers.rows, numbers.cols);
     }
     const TensorType type = tensor.description.type;
     PLM_TRY(const Trouble trouble,

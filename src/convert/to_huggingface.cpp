@@ -8,6 +8,7 @@
 #include "convert/generation_config.h"
 #include "convert/hf_tokenizer_files.h"
 #include "convert/output_place.h"
+#include "convert/sentencepiece_model.h"
 #include "convert/trouble_log.h"
 #include "runtime/vocabulary_file.h"
 #include "safetensors/safetensors_writer.h"
@@ -53,6 +54,7 @@ class FolderWriter {
   Status write_shard(const std::string& path, std::span<const FolderTensor> tensors, TensorStream& stream,
                      TroubleLog& troubles);
   Status write_index(const std::string& folder) const;
+  Status write_vocabulary(const std::string& folder, const tokenizer::VocabularyData& data) const;
   bool keep_going(size_t n_bytes, std::string_view name);
 
   const gguf::File& file_;
@@ -110,12 +112,19 @@ Status FolderWriter::write_weights(const std::string& folder, TroubleLog& troubl
   return plan_.n_shards() > 1 ? write_index(folder) : Status();
 }
 
+Status FolderWriter::write_vocabulary(const std::string& folder,
+                                      const tokenizer::VocabularyData& data) const {
+  if (data.model == "llama")
+    return write_text_file(folder + "/tokenizer.model", make_sentencepiece_model(data));
+  auto tokenizer = make_tokenizer_json(data);
+  if (!tokenizer) return tokenizer.error().with_context(file_.path());
+  return write_json(folder + "/tokenizer.json", *tokenizer);
+}
+
 Status FolderWriter::write_settings(const std::string& folder) const {
   PLM_TRY([[maybe_unused]] const auto checked, runtime::load_tokenizer(file_));
   PLM_TRY(const tokenizer::VocabularyData vocabulary, runtime::read_vocabulary(file_));
-  auto tokenizer = make_tokenizer_json(vocabulary);
-  if (!tokenizer) return tokenizer.error().with_context(file_.path());
-  PLM_TRY_STATUS(write_json(folder + "/tokenizer.json", *tokenizer));
+  PLM_TRY_STATUS(write_vocabulary(folder, vocabulary));
   PLM_TRY(const JsonOut tokenizer_config, make_tokenizer_config(file_, vocabulary, config_.context_length));
   PLM_TRY_STATUS(write_json(folder + "/tokenizer_config.json", tokenizer_config));
 
