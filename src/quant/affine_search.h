@@ -6,14 +6,11 @@
 // 2. d and dmin so that the largest scale and minimum become `top`, for several `top`; for each the
 //    integers next to the real numbers that leave the least error.
 // 3. Least squares for d and dmin with all integers fixed, and the integers once more; kept if better.
+//
+// A sub-block is a lane (lanes.h).
 #pragma once
 
-#include <algorithm>
-#include <cmath>
-#include <cstdint>
-
-#include "quant/float4.h"
-#include "quant/k_block.h"
+#include "quant/search_block.h"
 
 namespace plm::quant {
 
@@ -37,25 +34,28 @@ struct AffineBlock {
 template <AffineGrid kGrid>
 class AffineSearch {
  public:
-  AffineSearch(const float* in, const float* importance) : block_(in, importance) {}
+  AffineSearch(const float* in, const float* importance) : unit_(unit_of(in, 256)) {
+    const float scale = importance_scale(importance, 256);
+    for (int b = 0; b < kSubBlocks; ++b) {
+      blocks_.fill(b, in + kSize * b, unit_, importance != nullptr ? importance + kSize * b : nullptr, scale);
+    }
+  }
 
   void run(AffineBlock* out) {
+    const Fit fit = fit_sub_blocks();
     float largest_scale = 0, largest_min = 0;
     for (int b = 0; b < kSubBlocks; ++b) {
-      fit_[b] = fit_sub_block(b);
-      largest_scale = std::max(largest_scale, fit_[b].scale);
-      largest_min = std::max(largest_min, fit_[b].min);
+      largest_scale = std::max(largest_scale, fit.scale[b]);
+      largest_min = std::max(largest_min, fit.min[b]);
     }
     Choice best;
     for (int i = 0; i < kGrid.n_tops; ++i) {
       const auto top = static_cast<float>(kGrid.largest_scale - i);
       Choice trial;
-      trial.d = round_factor(largest_scale / top, block_.unit);
-      trial.dmin = round_factor(largest_min / top, block_.unit);
-      for (int b = 0; b < kSubBlocks; ++b) {
-        trial.scales[b] = nearest(fit_[b].scale, trial.d.value);
-        trial.mins[b] = nearest(fit_[b].min, trial.dmin.value);
-      }
+      trial.d = round_factor(largest_scale / top, unit_);
+      trial.dmin = round_factor(largest_min / top, unit_);
+      trial.scales = nearest(fit.scale, trial.d.value);
+      trial.mins = nearest(fit.min, trial.dmin.value);
       choose_integers(&trial);
       if (trial.error < best.error) best = trial;
     }
@@ -73,137 +73,140 @@ class AffineSearch {
   static constexpr int kSize = kGrid.sub_block;
   static constexpr int kSubBlocks = 256 / kSize;
   static constexpr auto kLargestCode = static_cast<float>(kGrid.largest_code);
+  static constexpr auto kLargestScale = static_cast<float>(kGrid.largest_scale);
+  using L = Lanes<kSubBlocks>;
+  using Float = typename L::Float;
 
   struct Fit {
-    float scale = 0, min = 0;
-    float gain = -1;  // how much of the weighted sum of squares it explains
+    Float scale{}, min{};
+    Float gain{};  // how much of the weighted sum of squares it explains
   };
 
   struct Choice {
-    HalfFactor d{}, dmin{};
-    int scales[16], mins[16];
+    HalfFactor d, dmin;
+    Float scales{}, mins{};  // whole numbers
     double error = HUGE_VAL;
   };
 
-  static int nearest(float value, float factor) {
-    if (factor == 0.0f) return 0;
-    const float ratio = std::min(value / factor, static_cast<float>(kGrid.largest_scale));
-    return static_cast<int>(std::lround(ratio));  // neither value nor factor is negative
+  static Float nearest(Float value, float factor) {
+    if (factor == 0.0f) return Float{};
+    return L::round(L::clamp(value / L::splat(factor), 0.0f, kLargestScale));
   }
 
-  static Float4 code_of(Float4 x, Float4 min, Float4 inverse) {
-    return round4(clamp4((x + min) * inverse, splat4(0), splat4(kLargestCode)));
+  static Float code_of(Float x, Float min, Float inverse) {
+    return L::round(L::clamp((x + min) * inverse, 0.0f, kLargestCode));
   }
 
-  // The codes that (scale, min) give, then the least-squares scale and min for those codes.
-  Fit least_squares(int b, float inverse, float min, float sum_w, float sum_x) const {
-    Float4 l4{}, ll4{}, xl4{};
-    for (int i = kSize * b; i < kSize * (b + 1); i += 4) {
-      const Float4 x = load4(block_.x + i);
-      const Float4 code = code_of(x, splat4(min), splat4(inverse));
-      const Float4 weighted = load4(block_.weight + i) * code;
-      l4 += weighted;
-      ll4 += weighted * code;
-      xl4 += weighted * x;
+  // The codes that (1 / inverse, min) give, then the least-squares scale and min for those codes.
+  Fit least_squares(Float inverse, Float min, Float sum_w, Float sum_x) const {
+    Float sum_l{}, sum_ll{}, sum_xl{};
+    for (int i = 0; i < kSize; ++i) {
+      const Float code = code_of(blocks_.x[i], min, inverse);
+      const Float weighted = blocks_.weight[i] * code;
+      sum_l += weighted;
+      sum_ll += weighted * code;
+      sum_xl += weighted * blocks_.x[i];
     }
-    const float sum_l = sum4(l4), sum_ll = sum4(ll4), sum_xl = sum4(xl4);
-    const float determinant = sum_w * sum_ll - sum_l * sum_l;
+    const Float zero{};
+    const Float determinant = sum_w * sum_ll - sum_l * sum_l;
+    const Float per_determinant = L::inverse(determinant);
     Fit fit;
-    if (determinant > 1e-6f * sum_w * sum_ll) {
-      fit.scale = (sum_w * sum_xl - sum_x * sum_l) / determinant;
-      fit.min = (sum_l * sum_xl - sum_ll * sum_x) / determinant;
-    }
-    if (fit.min <= 0 || fit.scale <= 0) {  // minima cannot be negative: the best without one
-      fit.min = 0;
-      fit.scale = sum_ll > 0 ? std::max(0.0f, sum_xl / sum_ll) : 0.0f;
-    }
+    fit.scale = (sum_w * sum_xl - sum_x * sum_l) * per_determinant;
+    fit.min = (sum_l * sum_xl - sum_ll * sum_x) * per_determinant;
+    // Minima cannot be negative: the best without one.
+    const auto usable =
+        (determinant > L::splat(1e-6f) * sum_w * sum_ll) & (fit.min > zero) & (fit.scale > zero);
+    fit.scale = L::select(usable, fit.scale, L::max(zero, sum_xl * L::inverse(sum_ll)));
+    fit.min = L::select(usable, fit.min, zero);
     fit.gain = fit.scale * sum_xl - fit.min * sum_x;
     return fit;
   }
 
-  Fit fit_sub_block(int b) const {
-    float least = 0, greatest = block_.x[kSize * b], sum_w = 0, sum_x = 0;
-    for (int i = kSize * b; i < kSize * (b + 1); ++i) {
-      least = std::min(least, block_.x[i]);
-      greatest = std::max(greatest, block_.x[i]);
-      sum_w += block_.weight[i];
-      sum_x += block_.weight[i] * block_.x[i];
+  static void keep_better(Fit* best, const Fit& fit) {
+    const auto better = fit.gain > best->gain;
+    best->scale = L::select(better, fit.scale, best->scale);
+    best->min = L::select(better, fit.min, best->min);
+    best->gain = L::select(better, fit.gain, best->gain);
+  }
+
+  Fit fit_sub_blocks() const {
+    const Float zero{};
+    Float least{}, greatest = blocks_.x[0], sum_w{}, sum_x{};
+    for (int i = 0; i < kSize; ++i) {
+      least = L::min(least, blocks_.x[i]);
+      greatest = L::max(greatest, blocks_.x[i]);
+      sum_w += blocks_.weight[i];
+      sum_x += blocks_.weight[i] * blocks_.x[i];
     }
     // A constant: the minimum alone, which also holds when no trial below is better.
     Fit best;
-    best.min = std::max(0.0f, -sum_x / sum_w);
+    best.min = L::max(zero, -sum_x / sum_w);
     best.gain = -best.min * sum_x;
-    if (!(greatest > least)) return best;
-    const float step = (greatest - least) / kLargestCode;
+    const Float step = L::max(zero, greatest - least) / L::splat(kLargestCode);
     for (int offset = 0; offset < kGrid.n_offsets; ++offset) {
-      const float low = std::min(0.0f, least + 0.5f * static_cast<float>(offset) * step);
+      const Float low = L::min(zero, least + L::splat(0.5f * static_cast<float>(offset)) * step);
+      const Float per_range = L::inverse(L::max(zero, greatest - low));
       for (float t = kLargestCode - kGrid.below; t <= kLargestCode + kGrid.above; t += kGrid.step) {
-        const Fit fit = least_squares(b, t / (greatest - low), -low, sum_w, sum_x);
-        if (fit.gain > best.gain) best = fit;
+        keep_better(&best, least_squares(L::splat(t) * per_range, -low, sum_w, sum_x));
       }
     }
-    for (int round = 0; round < 4 && best.scale > 0; ++round) {
-      const Fit fit = least_squares(b, 1.0f / best.scale, best.min, sum_w, sum_x);
-      if (!(fit.gain > best.gain)) break;
-      best = fit;
+    for (int round = 0; round < 4; ++round) {
+      keep_better(&best, least_squares(L::inverse(best.scale), best.min, sum_w, sum_x));
     }
     return best;
   }
 
-  float error_of(int b, float scale, float min) const {
-    const Float4 inverse = splat4(scale > 0 ? 1.0f / scale : 0.0f);
-    Float4 error{};
-    for (int i = kSize * b; i < kSize * (b + 1); i += 4) {
-      const Float4 x = load4(block_.x + i);
-      const Float4 difference = x + splat4(min) - splat4(scale) * code_of(x, splat4(min), inverse);
-      error += load4(block_.weight + i) * difference * difference;
+  Float errors(Float scale, Float min) const {
+    const Float inverse = L::inverse(scale);
+    Float error{};
+    for (int i = 0; i < kSize; ++i) {
+      const Float difference = blocks_.x[i] + min - scale * code_of(blocks_.x[i], min, inverse);
+      error += blocks_.weight[i] * difference * difference;
     }
-    return sum4(error);
+    return error;
   }
 
   // The integers within one of the present ones that leave the least error.
   void choose_integers(Choice* choice) const {
-    choice->error = 0;
-    for (int b = 0; b < kSubBlocks; ++b) {
-      const int scale = choice->scales[b], min = choice->mins[b];
-      float least_error = HUGE_VALF;
-      for (int s = std::max(0, scale - 1); s <= std::min(kGrid.largest_scale, scale + 1); ++s) {
-        for (int m = std::max(0, min - 1); m <= std::min(kGrid.largest_scale, min + 1); ++m) {
-          const float error = error_of(b, choice->d.value * static_cast<float>(s),
-                                       choice->dmin.value * static_cast<float>(m));
-          if (error >= least_error) continue;
-          least_error = error;
-          choice->scales[b] = s;
-          choice->mins[b] = m;
-        }
+    const Float scale = choice->scales, min = choice->mins;
+    Float least = L::splat(HUGE_VALF);
+    for (int ds = -1; ds <= 1; ++ds) {
+      for (int dm = -1; dm <= 1; ++dm) {
+        const Float s = L::clamp(scale + L::splat(static_cast<float>(ds)), 0.0f, kLargestScale);
+        const Float m = L::clamp(min + L::splat(static_cast<float>(dm)), 0.0f, kLargestScale);
+        const Float error = errors(L::splat(choice->d.value) * s, L::splat(choice->dmin.value) * m);
+        const auto better = error < least;
+        least = L::select(better, error, least);
+        choice->scales = L::select(better, s, choice->scales);
+        choice->mins = L::select(better, m, choice->mins);
       }
-      choice->error += least_error;
     }
+    choice->error = 0;
+    for (int b = 0; b < kSubBlocks; ++b) choice->error += least[b];
   }
 
   // Least squares for d and dmin: x is to be d * (scale * code) - dmin * min.
   void refit_factors(Choice* choice) const {
+    const Float scale = L::splat(choice->d.value) * choice->scales, inverse = L::inverse(scale);
+    const Float min = L::splat(choice->dmin.value) * choice->mins;
+    Float sum_l{}, sum_ll{}, sum_xl{}, sum_w{}, sum_x{};
+    for (int i = 0; i < kSize; ++i) {
+      const Float code = code_of(blocks_.x[i], min, inverse);
+      const Float weighted = blocks_.weight[i] * code;
+      sum_l += weighted;
+      sum_ll += weighted * code;
+      sum_xl += weighted * blocks_.x[i];
+      sum_w += blocks_.weight[i];
+      sum_x += blocks_.weight[i] * blocks_.x[i];
+    }
     double aa = 0, ab = 0, bb = 0, xa = 0, xb = 0;
     for (int b = 0; b < kSubBlocks; ++b) {
-      const auto s = static_cast<float>(choice->scales[b]);
-      const auto m = static_cast<float>(choice->mins[b]);
-      const float scale = choice->d.value * s;
-      const Float4 inverse = splat4(scale > 0 ? 1.0f / scale : 0.0f);
-      Float4 l4{}, ll4{}, xl4{}, w4{}, x4{};
-      for (int i = kSize * b; i < kSize * (b + 1); i += 4) {
-        const Float4 x = load4(block_.x + i), w = load4(block_.weight + i);
-        const Float4 code = code_of(x, splat4(choice->dmin.value * m), inverse);
-        l4 += w * code;
-        ll4 += w * code * code;
-        xl4 += w * code * x;
-        w4 += w;
-        x4 += w * x;
-      }
-      aa += s * s * sum4(ll4);
-      ab += s * m * sum4(l4);
-      bb += m * m * sum4(w4);
-      xa += s * sum4(xl4);
-      xb += m * sum4(x4);
+      const double s = choice->scales[b], m = choice->mins[b];
+      aa += s * s * sum_ll[b];
+      ab += s * m * sum_l[b];
+      bb += m * m * sum_w[b];
+      xa += s * sum_xl[b];
+      xb += m * sum_x[b];
     }
     const double determinant = aa * bb - ab * ab;
     double d = aa > 0 ? xa / aa : 0, dmin = 0;
@@ -212,28 +215,28 @@ class AffineSearch {
       dmin = (ab * xa - aa * xb) / determinant;
     }
     if (!(d >= 0) || !(dmin >= 0)) return;
-    choice->d = round_factor(static_cast<float>(d), block_.unit);
-    choice->dmin = round_factor(static_cast<float>(dmin), block_.unit);
+    choice->d = round_factor(static_cast<float>(d), unit_);
+    choice->dmin = round_factor(static_cast<float>(dmin), unit_);
   }
 
   void write(const Choice& choice, AffineBlock* out) const {
     out->d = choice.d.bits;
     out->dmin = choice.dmin.bits;
+    const Float scale = L::splat(choice.d.value) * choice.scales, inverse = L::inverse(scale);
+    const Float min = L::splat(choice.dmin.value) * choice.mins;
     for (int b = 0; b < kSubBlocks; ++b) {
       out->scales[b] = static_cast<uint8_t>(choice.scales[b]);
       out->mins[b] = static_cast<uint8_t>(choice.mins[b]);
-      const float scale = choice.d.value * static_cast<float>(choice.scales[b]);
-      const Float4 inverse = splat4(scale > 0 ? 1.0f / scale : 0.0f);
-      const Float4 min = splat4(choice.dmin.value * static_cast<float>(choice.mins[b]));
-      for (int i = kSize * b; i < kSize * (b + 1); i += 4) {
-        const Float4 code = code_of(load4(block_.x + i), min, inverse);
-        for (int j = 0; j < 4; ++j) out->codes[i + j] = static_cast<uint8_t>(static_cast<int>(code[j]));
-      }
+    }
+    for (int i = 0; i < kSize; ++i) {
+      const Float code = code_of(blocks_.x[i], min, inverse);
+      for (int b = 0; b < kSubBlocks; ++b)
+        out->codes[kSize * b + i] = static_cast<uint8_t>(static_cast<int>(code[b]));
     }
   }
 
-  KBlock block_;
-  Fit fit_[16];
+  float unit_;
+  LaneBlocks<kSubBlocks, kSize> blocks_;
 };
 
 }  // namespace plm::quant

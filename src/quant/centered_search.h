@@ -6,14 +6,11 @@
 // 2. d so that the largest scale becomes `top`, for several `top` of either sign; for each the integers
 //    next to the real numbers that leave the least error.
 // 3. Least squares for d with all integers fixed, and the integers once more; kept if better.
+//
+// A sub-block is a lane (lanes.h).
 #pragma once
 
-#include <algorithm>
-#include <cmath>
-#include <cstdint>
-
-#include "quant/float4.h"
-#include "quant/k_block.h"
+#include "quant/search_block.h"
 
 namespace plm::quant {
 
@@ -33,19 +30,24 @@ struct CenteredBlock {
 template <CenteredGrid kGrid>
 class CenteredSearch {
  public:
-  CenteredSearch(const float* in, const float* importance) : block_(in, importance) {}
+  CenteredSearch(const float* in, const float* importance) : unit_(unit_of(in, 256)) {
+    const float scale = importance_scale(importance, 256);
+    for (int b = 0; b < 16; ++b) {
+      blocks_.fill(b, in + 16 * b, unit_, importance != nullptr ? importance + 16 * b : nullptr, scale);
+    }
+  }
 
   void run(CenteredBlock* out) {
+    const Float fit = fit_sub_blocks();
     float extreme = 0;
     for (int b = 0; b < 16; ++b) {
-      fit_[b] = fit_sub_block(b);
-      if (std::fabs(fit_[b]) > std::fabs(extreme)) extreme = fit_[b];
+      if (std::fabs(fit[b]) > std::fabs(extreme)) extreme = fit[b];
     }
     Choice best;
-    try_top(extreme, -kGrid.scale_half, &best);
+    try_top(fit, extreme, -kGrid.scale_half, &best);
     for (int i = 1; i <= kGrid.n_tops; ++i) {
-      try_top(extreme, kGrid.scale_half - i, &best);
-      try_top(extreme, i - kGrid.scale_half, &best);
+      try_top(fit, extreme, kGrid.scale_half - i, &best);
+      try_top(fit, extreme, i - kGrid.scale_half, &best);
     }
     for (int round = 0; round < 3; ++round) {
       Choice trial = best;
@@ -58,127 +60,114 @@ class CenteredSearch {
   }
 
  private:
+  using L = Lanes<16>;
+  using Float = L::Float;
+  static constexpr auto kHalf = static_cast<float>(kGrid.half);
+  static constexpr auto kScaleHalf = static_cast<float>(kGrid.scale_half);
+
   struct Choice {
-    HalfFactor d{};
-    int scales[16];
+    HalfFactor d;
+    Float scales{};  // whole numbers
     double error = HUGE_VAL;
   };
 
-  static Float4 level_of(Float4 x, Float4 inverse) {
-    constexpr auto kHalf = static_cast<float>(kGrid.half);
-    return round4(clamp4(x * inverse, splat4(-kHalf), splat4(kHalf - 1)));
-  }
-
-  static float inverse_of(float scale) { return scale != 0.0f ? 1.0f / scale : 0.0f; }
+  static Float level_of(Float x, Float inverse) { return L::round(L::clamp(x * inverse, -kHalf, kHalf - 1)); }
 
   // Weighted sums of level * level and x * level for the levels that 1 / scale gives.
   struct Sums {
-    float level_level, x_level;
+    Float level_level{}, x_level{};
   };
-  Sums sums(int b, float inverse) const {
-    Float4 ll4{}, xl4{};
-    for (int i = 16 * b; i < 16 * (b + 1); i += 4) {
-      const Float4 x = load4(block_.x + i);
-      const Float4 level = level_of(x, splat4(inverse));
-      const Float4 weighted = load4(block_.weight + i) * level;
-      ll4 += weighted * level;
-      xl4 += weighted * x;
+  Sums sums(Float inverse) const {
+    Sums result;
+    for (int i = 0; i < 16; ++i) {
+      const Float level = level_of(blocks_.x[i], inverse);
+      const Float weighted = blocks_.weight[i] * level;
+      result.level_level += weighted * level;
+      result.x_level += weighted * blocks_.x[i];
     }
-    return {sum4(ll4), sum4(xl4)};
+    return result;
   }
 
-  float fit_sub_block(int b) const {
-    float largest = 0;
-    for (int i = 16 * b; i < 16 * (b + 1); ++i) largest = std::max(largest, std::fabs(block_.x[i]));
-    if (largest == 0) return 0;
-    float scale = 0, best_gain = 0;
-    const auto consider = [&](float inverse) {
-      const Sums s = sums(b, inverse);
-      if (!(s.x_level * s.x_level > best_gain * s.level_level)) return false;
-      best_gain = s.x_level * s.x_level / s.level_level;
-      scale = s.x_level / s.level_level;
-      return true;
+  Float fit_sub_blocks() const {
+    Float largest{};
+    for (int i = 0; i < 16; ++i) largest = L::max(largest, L::abs(blocks_.x[i]));
+    const Float per_largest = L::inverse(largest);
+    Float scale{}, gain{};
+    const auto consider = [&](Float inverse) {
+      const Sums s = sums(inverse);
+      const Float fitted = s.x_level * L::inverse(s.level_level), fitted_gain = fitted * s.x_level;
+      const auto better = fitted_gain > gain;
+      scale = L::select(better, fitted, scale);
+      gain = L::select(better, fitted_gain, gain);
     };
-    constexpr auto kHalf = static_cast<float>(kGrid.half);
     for (float t = kHalf - kGrid.below; t <= kHalf + kGrid.above; t += kGrid.step) {
-      consider(t / largest);
-      consider(-t / largest);
+      consider(L::splat(t) * per_largest);
+      consider(L::splat(-t) * per_largest);
     }
-    for (int round = 0; round < 4 && scale != 0; ++round) {
-      if (!consider(1.0f / scale)) break;
-    }
+    for (int round = 0; round < 4; ++round) consider(L::inverse(scale));
     return scale;
   }
 
-  void try_top(float extreme, int top, Choice* best) const {
+  void try_top(Float fit, float extreme, int top, Choice* best) const {
     Choice trial;
-    trial.d = round_factor(extreme / static_cast<float>(top), block_.unit);
-    for (int b = 0; b < 16; ++b) {
-      const float ratio = fit_[b] * inverse_of(trial.d.value);
-      trial.scales[b] =
-          static_cast<int>(std::clamp(std::nearbyint(ratio), -static_cast<float>(kGrid.scale_half),
-                                      static_cast<float>(kGrid.scale_half - 1)));
-    }
+    trial.d = round_factor(extreme / static_cast<float>(top), unit_);
+    const Float ratio = fit * L::inverse(L::splat(trial.d.value));
+    trial.scales = L::round(L::clamp(ratio, -kScaleHalf, kScaleHalf - 1));
     choose_integers(&trial);
     if (trial.error < best->error) *best = trial;
   }
 
-  float error_of(int b, float scale) const {
-    const Float4 inverse = splat4(inverse_of(scale));
-    Float4 error{};
-    for (int i = 16 * b; i < 16 * (b + 1); i += 4) {
-      const Float4 x = load4(block_.x + i);
-      const Float4 difference = x - splat4(scale) * level_of(x, inverse);
-      error += load4(block_.weight + i) * difference * difference;
+  Float errors(Float scale) const {
+    const Float inverse = L::inverse(scale);
+    Float error{};
+    for (int i = 0; i < 16; ++i) {
+      const Float difference = blocks_.x[i] - scale * level_of(blocks_.x[i], inverse);
+      error += blocks_.weight[i] * difference * difference;
     }
-    return sum4(error);
+    return error;
   }
 
   // The integers within one of the present ones that leave the least error.
   void choose_integers(Choice* choice) const {
-    choice->error = 0;
-    for (int b = 0; b < 16; ++b) {
-      const int scale = choice->scales[b];
-      float least_error = HUGE_VALF;
-      for (int s = std::max(-kGrid.scale_half, scale - 1); s <= std::min(kGrid.scale_half - 1, scale + 1);
-           ++s) {
-        const float error = error_of(b, choice->d.value * static_cast<float>(s));
-        if (error >= least_error) continue;
-        least_error = error;
-        choice->scales[b] = s;
-      }
-      choice->error += least_error;
+    const Float scale = choice->scales;
+    Float least = L::splat(HUGE_VALF);
+    for (int ds = -1; ds <= 1; ++ds) {
+      const Float s = L::clamp(scale + L::splat(static_cast<float>(ds)), -kScaleHalf, kScaleHalf - 1);
+      const Float error = errors(L::splat(choice->d.value) * s);
+      const auto better = error < least;
+      least = L::select(better, error, least);
+      choice->scales = L::select(better, s, choice->scales);
     }
+    choice->error = 0;
+    for (int b = 0; b < 16; ++b) choice->error += least[b];
   }
 
   // Least squares for d: x is to be d * (scale * level).
   void refit_factor(Choice* choice) const {
+    const Sums s = sums(L::inverse(L::splat(choice->d.value) * choice->scales));
     double numerator = 0, denominator = 0;
     for (int b = 0; b < 16; ++b) {
-      const auto s = static_cast<float>(choice->scales[b]);
-      const Sums level_sums = sums(b, inverse_of(choice->d.value * s));
-      numerator += s * level_sums.x_level;
-      denominator += s * s * level_sums.level_level;
+      const double scale = choice->scales[b];
+      numerator += scale * s.x_level[b];
+      denominator += scale * scale * s.level_level[b];
     }
-    if (denominator > 0) choice->d = round_factor(static_cast<float>(numerator / denominator), block_.unit);
+    if (denominator > 0) choice->d = round_factor(static_cast<float>(numerator / denominator), unit_);
   }
 
   void write(const Choice& choice, CenteredBlock* out) const {
     out->d = choice.d.bits;
-    for (int b = 0; b < 16; ++b) {
-      out->scales[b] = static_cast<int8_t>(choice.scales[b]);
-      const Float4 inverse = splat4(inverse_of(choice.d.value * static_cast<float>(choice.scales[b])));
-      for (int i = 16 * b; i < 16 * (b + 1); i += 4) {
-        const Float4 level = level_of(load4(block_.x + i), inverse);
-        for (int j = 0; j < 4; ++j) {
-          out->codes[i + j] = static_cast<uint8_t>(static_cast<int>(level[j]) + kGrid.half);
-        }
+    const Float inverse = L::inverse(L::splat(choice.d.value) * choice.scales);
+    for (int b = 0; b < 16; ++b) out->scales[b] = static_cast<int8_t>(choice.scales[b]);
+    for (int i = 0; i < 16; ++i) {
+      const Float level = level_of(blocks_.x[i], inverse);
+      for (int b = 0; b < 16; ++b) {
+        out->codes[16 * b + i] = static_cast<uint8_t>(static_cast<int>(level[b]) + kGrid.half);
       }
     }
   }
 
-  KBlock block_;
-  float fit_[16];
+  float unit_;
+  LaneBlocks<16, 16> blocks_;
 };
 
 }  // namespace plm::quant

@@ -19,14 +19,14 @@ struct Format {
   // Equal to gguf.quants.dequantize of the `gguf` Python package bit for bit.
   void (*decode)(const void* blocks, float* out, int64_t n);
 
-  // Rounds to the nearest packed values; null where the project does not write the format (IQ4_*).
-  // Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, F16 and BF16 equal gguf.quants.quantize bit for bit; the K formats
-  // search for the scales of least squared error. Deterministic. The numbers must be finite; a block
+  // Rounds to the nearest packed values; null where the project does not write the format (IQ4_XS).
+  // Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, F16 and BF16 equal gguf.quants.quantize bit for bit; the K formats and
+  // IQ4_NL search for the scales of least squared error. Deterministic. The numbers must be finite; a block
   // whose scale would not fit in f16 saturates instead of becoming infinite.
   void (*encode)(const float* in, void* blocks, int64_t n);
 
-  // As encode, but the error of element i counts importance[i] >= 0 times (null: all alike). Null
-  // for formats that have no choice of scale to make.
+  // The scales of least squared error, found by a search, where the error of element i counts
+  // importance[i] >= 0 times (null: all alike). Null for formats that have no choice of scale to make.
   void (*encode_weighted)(const float* in, const float* importance, void* blocks, int64_t n);
 };
 

@@ -1,5 +1,5 @@
 // IQ4_NL: 32 weights, 4 bits each that choose from 16 unevenly spaced values, one scale. 4.5 bits a
-// weight. Read only.
+// weight.
 //
 //   byte  0  1 | 2 .. 17
 //         d    | codes: byte j holds element j (low nibble) and element j + 16 (high nibble)
@@ -27,5 +27,7 @@ static_assert(sizeof(BlockIq4Nl) == 18);
 void unpack_iq4_nl(const BlockIq4Nl& block, uint8_t codes[32], float* scale);
 
 void decode_iq4_nl(const void* blocks, float* out, int64_t n);
+void encode_iq4_nl(const float* in, void* blocks, int64_t n);
+void encode_weighted_iq4_nl(const float* in, const float* importance, void* blocks, int64_t n);
 
 }  // namespace plm::quant

@@ -53,17 +53,19 @@ void decode_q2_k(const void* blocks, float* out, int64_t n) {
 }
 
 void encode_weighted_q2_k(const float* in, const float* importance, void* blocks, int64_t n) {
-  auto* block = static_cast<BlockQ2K*>(blocks);
-  for (int64_t begin = 0; begin < n; begin += kElementsQ2K, ++block) {
-    AffineBlock found;
-    AffineSearch<kGrid>(in + begin, importance != nullptr ? importance + begin : nullptr).run(&found);
-    block->d = found.d;
-    block->dmin = found.dmin;
-    for (int b = 0; b < 16; ++b) {
-      block->scales[b] = static_cast<uint8_t>(found.scales[b] | (found.mins[b] << 4));
+  with_widest_vectors([=] {
+    auto* block = static_cast<BlockQ2K*>(blocks);
+    for (int64_t begin = 0; begin < n; begin += kElementsQ2K, ++block) {
+      AffineBlock found;
+      AffineSearch<kGrid>(in + begin, importance != nullptr ? importance + begin : nullptr).run(&found);
+      block->d = found.d;
+      block->dmin = found.dmin;
+      for (int b = 0; b < 16; ++b) {
+        block->scales[b] = static_cast<uint8_t>(found.scales[b] | (found.mins[b] << 4));
+      }
+      pack_bit_pairs(found.codes, block->codes);
     }
-    pack_bit_pairs(found.codes, block->codes);
-  }
+  });
 }
 
 void encode_q2_k(const float* in, void* blocks, int64_t n) { encode_weighted_q2_k(in, nullptr, blocks, n); }

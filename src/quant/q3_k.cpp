@@ -59,15 +59,17 @@ void decode_q3_k(const void* blocks, float* out, int64_t n) {
 }
 
 void encode_weighted_q3_k(const float* in, const float* importance, void* blocks, int64_t n) {
-  auto* block = static_cast<BlockQ3K*>(blocks);
-  for (int64_t begin = 0; begin < n; begin += kElementsQ3K, ++block) {
-    CenteredBlock found;
-    CenteredSearch<kGrid>(in + begin, importance != nullptr ? importance + begin : nullptr).run(&found);
-    block->d = found.d;
-    pack_scales(found.scales, block->scales);
-    pack_bit_pairs(found.codes, block->low);
-    pack_bit_plane(found.codes, 2, block->high);
-  }
+  with_widest_vectors([=] {
+    auto* block = static_cast<BlockQ3K*>(blocks);
+    for (int64_t begin = 0; begin < n; begin += kElementsQ3K, ++block) {
+      CenteredBlock found;
+      CenteredSearch<kGrid>(in + begin, importance != nullptr ? importance + begin : nullptr).run(&found);
+      block->d = found.d;
+      pack_scales(found.scales, block->scales);
+      pack_bit_pairs(found.codes, block->low);
+      pack_bit_plane(found.codes, 2, block->high);
+    }
+  });
 }
 
 void encode_q3_k(const float* in, void* blocks, int64_t n) { encode_weighted_q3_k(in, nullptr, blocks, n); }

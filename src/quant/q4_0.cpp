@@ -3,8 +3,14 @@
 #include "base/half.h"
 #include "quant/legacy_encode.h"
 #include "quant/packing.h"
+#include "quant/small_block_search.h"
 
 namespace plm::quant {
+namespace {
+
+constexpr TrialScales kTrials{.below = 1.0f, .above = 1.0f, .step = 0.1f};
+
+}  // namespace
 
 void unpack_q4_0(const BlockQ4_0& block, uint8_t codes[32], float* scale) {
   *scale = f16_to_f32(block.d);
@@ -28,6 +34,14 @@ void encode_q4_0(const float* in, void* blocks, int64_t n) {
     block->d = f32_to_f16(encode_around_zero(in + begin, 8, codes));
     pack_nibbles(codes, 16, block->codes);
   }
+}
+
+void encode_weighted_q4_0(const float* in, const float* importance, void* blocks, int64_t n) {
+  encode_small_blocks<CenteredLevels<8, kTrials>, BlockQ4_0>(in, importance, blocks, n,
+                                                             [](const SmallBlock& found, BlockQ4_0& block) {
+                                                               block.d = found.d;
+                                                               pack_nibbles(found.codes, 16, block.codes);
+                                                             });
 }
 
 }  // namespace plm::quant

@@ -23,5 +23,6 @@ void unpack_q4_0(const BlockQ4_0& block, uint8_t codes[32], float* scale);
 
 void decode_q4_0(const void* blocks, float* out, int64_t n);
 void encode_q4_0(const float* in, void* blocks, int64_t n);
+void encode_weighted_q4_0(const float* in, const float* importance, void* blocks, int64_t n);
 
 }  // namespace plm::quant

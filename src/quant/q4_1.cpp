@@ -3,8 +3,14 @@
 #include "base/half.h"
 #include "quant/legacy_encode.h"
 #include "quant/packing.h"
+#include "quant/small_block_search.h"
 
 namespace plm::quant {
+namespace {
+
+constexpr TrialScales kTrials{.below = 1.0f, .above = 2.0f, .step = 0.3f};
+
+}  // namespace
 
 void unpack_q4_1(const BlockQ4_1& block, uint8_t codes[32], float* scale, float* min) {
   *scale = f16_to_f32(block.d);
@@ -32,6 +38,15 @@ void encode_q4_1(const float* in, void* blocks, int64_t n) {
     block->m = f32_to_f16(min);
     pack_nibbles(codes, 16, block->codes);
   }
+}
+
+void encode_weighted_q4_1(const float* in, const float* importance, void* blocks, int64_t n) {
+  encode_small_blocks<AffineLevels<15, kTrials>, BlockQ4_1>(in, importance, blocks, n,
+                                                            [](const SmallBlock& found, BlockQ4_1& block) {
+                                                              block.d = found.d;
+                                                              block.m = found.m;
+                                                              pack_nibbles(found.codes, 16, block.codes);
+                                                            });
 }
 
 }  // namespace plm::quant

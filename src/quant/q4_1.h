@@ -24,5 +24,6 @@ void unpack_q4_1(const BlockQ4_1& block, uint8_t codes[32], float* scale, float*
 
 void decode_q4_1(const void* blocks, float* out, int64_t n);
 void encode_q4_1(const float* in, void* blocks, int64_t n);
+void encode_weighted_q4_1(const float* in, const float* importance, void* blocks, int64_t n);
 
 }  // namespace plm::quant

@@ -3,8 +3,14 @@
 #include "base/half.h"
 #include "quant/legacy_encode.h"
 #include "quant/packing.h"
+#include "quant/small_block_search.h"
 
 namespace plm::quant {
+namespace {
+
+constexpr TrialScales kTrials{.below = 1.0f, .above = 1.0f, .step = 0.15f};
+
+}  // namespace
 
 void unpack_q5_0(const BlockQ5_0& block, uint8_t codes[32], float* scale) {
   *scale = f16_to_f32(block.d);
@@ -30,6 +36,15 @@ void encode_q5_0(const float* in, void* blocks, int64_t n) {
     pack_nibbles(codes, 16, block->low);
     pack_fifth_bits(codes, block->high);
   }
+}
+
+void encode_weighted_q5_0(const float* in, const float* importance, void* blocks, int64_t n) {
+  encode_small_blocks<CenteredLevels<16, kTrials>, BlockQ5_0>(in, importance, blocks, n,
+                                                              [](const SmallBlock& found, BlockQ5_0& block) {
+                                                                block.d = found.d;
+                                                                pack_nibbles(found.codes, 16, block.low);
+                                                                pack_fifth_bits(found.codes, block.high);
+                                                              });
 }
 
 }  // namespace plm::quant

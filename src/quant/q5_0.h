@@ -25,5 +25,6 @@ void unpack_q5_0(const BlockQ5_0& block, uint8_t codes[32], float* scale);
 
 void decode_q5_0(const void* blocks, float* out, int64_t n);
 void encode_q5_0(const float* in, void* blocks, int64_t n);
+void encode_weighted_q5_0(const float* in, const float* importance, void* blocks, int64_t n);
 
 }  // namespace plm::quant

@@ -3,8 +3,14 @@
 #include "base/half.h"
 #include "quant/legacy_encode.h"
 #include "quant/packing.h"
+#include "quant/small_block_search.h"
 
 namespace plm::quant {
+namespace {
+
+constexpr TrialScales kTrials{.below = 0.6f, .above = 2.4f, .step = 0.4f};
+
+}  // namespace
 
 void unpack_q5_1(const BlockQ5_1& block, uint8_t codes[32], float* scale, float* min) {
   *scale = f16_to_f32(block.d);
@@ -34,6 +40,16 @@ void encode_q5_1(const float* in, void* blocks, int64_t n) {
     pack_nibbles(codes, 16, block->low);
     pack_fifth_bits(codes, block->high);
   }
+}
+
+void encode_weighted_q5_1(const float* in, const float* importance, void* blocks, int64_t n) {
+  encode_small_blocks<AffineLevels<31, kTrials>, BlockQ5_1>(in, importance, blocks, n,
+                                                            [](const SmallBlock& found, BlockQ5_1& block) {
+                                                              block.d = found.d;
+                                                              block.m = found.m;
+                                                              pack_nibbles(found.codes, 16, block.low);
+                                                              pack_fifth_bits(found.codes, block.high);
+                                                            });
 }
 
 }  // namespace plm::quant

@@ -26,5 +26,6 @@ void unpack_q5_1(const BlockQ5_1& block, uint8_t codes[32], float* scale, float*
 
 void decode_q5_1(const void* blocks, float* out, int64_t n);
 void encode_q5_1(const float* in, void* blocks, int64_t n);
+void encode_weighted_q5_1(const float* in, const float* importance, void* blocks, int64_t n);
 
 }  // namespace plm::quant

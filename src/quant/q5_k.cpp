@@ -54,17 +54,19 @@ void decode_q5_k(const void* blocks, float* out, int64_t n) {
 }
 
 void encode_weighted_q5_k(const float* in, const float* importance, void* blocks, int64_t n) {
-  auto* block = static_cast<BlockQ5K*>(blocks);
-  for (int64_t begin = 0; begin < n; begin += kElementsQ5K, ++block) {
-    AffineBlock found;
-    AffineSearch<kGrid>(in + begin, importance != nullptr ? importance + begin : nullptr).run(&found);
-    block->d = found.d;
-    block->dmin = found.dmin;
-    pack_k_scales(found.scales, found.mins, block->scales);
-    for (int group = 0; group < 4; ++group)
-      pack_nibbles(found.codes + 64 * group, 32, block->low + 32 * group);
-    pack_bit_plane(found.codes, 4, block->high);
-  }
+  with_widest_vectors([=] {
+    auto* block = static_cast<BlockQ5K*>(blocks);
+    for (int64_t begin = 0; begin < n; begin += kElementsQ5K, ++block) {
+      AffineBlock found;
+      AffineSearch<kGrid>(in + begin, importance != nullptr ? importance + begin : nullptr).run(&found);
+      block->d = found.d;
+      block->dmin = found.dmin;
+      pack_k_scales(found.scales, found.mins, block->scales);
+      for (int group = 0; group < 4; ++group)
+        pack_nibbles(found.codes + 64 * group, 32, block->low + 32 * group);
+      pack_bit_plane(found.codes, 4, block->high);
+    }
+  });
 }
 
 void encode_q5_k(const float* in, void* blocks, int64_t n) { encode_weighted_q5_k(in, nullptr, blocks, n); }

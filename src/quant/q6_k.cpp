@@ -41,17 +41,19 @@ void decode_q6_k(const void* blocks, float* out, int64_t n) {
 }
 
 void encode_weighted_q6_k(const float* in, const float* importance, void* blocks, int64_t n) {
-  auto* block = static_cast<BlockQ6K*>(blocks);
-  for (int64_t begin = 0; begin < n; begin += kElementsQ6K, ++block) {
-    CenteredBlock found;
-    CenteredSearch<kGrid>(in + begin, importance != nullptr ? importance + begin : nullptr).run(&found);
-    block->d = found.d;
-    std::memcpy(block->scales, found.scales, sizeof(block->scales));
-    for (int half = 0; half < 2; ++half) pack_nibbles(found.codes + 128 * half, 64, block->low + 64 * half);
-    uint8_t high[256];
-    for (int i = 0; i < 256; ++i) high[i] = found.codes[i] >> 4;
-    pack_bit_pairs(high, block->high);
-  }
+  with_widest_vectors([=] {
+    auto* block = static_cast<BlockQ6K*>(blocks);
+    for (int64_t begin = 0; begin < n; begin += kElementsQ6K, ++block) {
+      CenteredBlock found;
+      CenteredSearch<kGrid>(in + begin, importance != nullptr ? importance + begin : nullptr).run(&found);
+      block->d = found.d;
+      std::memcpy(block->scales, found.scales, sizeof(block->scales));
+      for (int half = 0; half < 2; ++half) pack_nibbles(found.codes + 128 * half, 64, block->low + 64 * half);
+      uint8_t high[256];
+      for (int i = 0; i < 256; ++i) high[i] = found.codes[i] >> 4;
+      pack_bit_pairs(high, block->high);
+    }
+  });
 }
 
 void encode_q6_k(const float* in, void* blocks, int64_t n) { encode_weighted_q6_k(in, nullptr, blocks, n); }

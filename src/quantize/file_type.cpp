@@ -14,9 +14,8 @@ constexpr std::array kFileTypes = {
     FileType{"Q8_0", 7, q8_0},      FileType{"Q6_K", 18, q6_k},   FileType{"Q5_1", 9, q5_1},
     FileType{"Q5_K_M", 17, q5_k},   FileType{"Q5_K_S", 16, q5_k}, FileType{"Q5_0", 8, q5_0},
     FileType{"Q4_1", 3, q4_1},      FileType{"Q4_K_M", 15, q4_k}, FileType{"Q4_K_S", 14, q4_k},
-    FileType{"IQ4_NL", 25, iq4_nl}, FileType{"Q4_0", 2, q4_0},    FileType{"IQ4_XS", 30, iq4_xs},
-    FileType{"Q3_K_L", 13, q3_k},   FileType{"Q3_K_M", 12, q3_k}, FileType{"Q3_K_S", 11, q3_k},
-    FileType{"Q2_K", 10, q2_k},
+    FileType{"IQ4_NL", 25, iq4_nl}, FileType{"Q4_0", 2, q4_0},    FileType{"Q3_K_L", 13, q3_k},
+    FileType{"Q3_K_M", 12, q3_k},   FileType{"Q3_K_S", 11, q3_k}, FileType{"Q2_K", 10, q2_k},
 };
 
 bool equal_ignoring_case(std::string_view a, std::string_view b) {

@@ -21,6 +21,11 @@ const InputStatistics* Importance::find(std::string_view tensor) const {
 }
 
 Status Importance::merge(const Importance& other) {
+  if (!tensors.empty() && was_legacy != other.was_legacy) {
+    return make_error(ErrorKind::invalid_argument,
+                      "a .dat file counts calls and a GGUF one tokens: they do not add up");
+  }
+  was_legacy = other.was_legacy;
   for (const auto& [name, theirs] : other.tensors) {
     InputStatistics& ours = tensors[name];
     if (ours.sums.empty()) {

@@ -12,6 +12,7 @@
 #include "quant/formats.h"
 #include "quantize/importance.h"
 #include "quantize/plan.h"
+#include "quantize/refine.h"
 
 namespace plm::quantize {
 
@@ -39,7 +40,7 @@ class MatrixEncoder {
   bool is_weighted() const { return !weights_.empty(); }
 
   struct Scratch {
-    std::vector<float> row, moved;
+    std::vector<float> row, moved, weights;
   };
   // Encodes rows [begin, end) to `out`. Any number of threads, each with its own scratch.
   void encode(int64_t begin, int64_t end, std::byte* out, Scratch& scratch);
@@ -50,7 +51,7 @@ class MatrixEncoder {
  private:
   MatrixEncoder() = default;
   const float* read_row(int64_t row, Scratch& scratch) const;
-  void encode_row(const float* values, int64_t row, std::byte* out) const;
+  void encode_row(const float* values, int64_t row, std::byte* out, Scratch& scratch) const;
 
   const std::byte* data_ = nullptr;
   const quant::Format* from_ = nullptr;
@@ -59,6 +60,7 @@ class MatrixEncoder {
   int64_t in_row_bytes_ = 0, out_row_bytes_ = 0;
   NeuronMove move_;
   std::vector<float> weights_;  // [stacked matrix][width], in the order of the output; empty: none
+  SecondMoments moments_;       // empty: none known
   std::unique_ptr<std::atomic<int64_t>> n_not_finite_ = std::make_unique<std::atomic<int64_t>>(0);
 };
 

@@ -29,8 +29,8 @@ Result<TensorType> writable_type(const std::string& name);
 
 struct PlanOptions {
   const FileType* file_type = nullptr;
-  std::optional<TensorType> embedding_type, output_type;
-  std::vector<TensorRule> rules;
+  std::optional<TensorType> embedding_type = {}, output_type = {};
+  std::vector<TensorRule> rules = {};
   bool pure = false;                       // all tensors of the file's main type
   bool keep_output = false;                // output.weight as it is
   bool may_requantize = false;             // accept tensors that are quantised already

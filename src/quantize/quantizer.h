@@ -20,7 +20,7 @@ struct QuantizeProgress {
 
 struct QuantizeOptions {
   const Importance* importance = nullptr;
-  std::string importance_path;  // recorded in the file's metadata
+  std::string importance_path = {};  // recorded in the file's metadata
   // Put feed-forward neurons into the importance's order, where it has one.
   bool order_neurons = false;
   // Called before each tensor; false stops the work with ErrorKind::cancelled. May be empty.

@@ -16,14 +16,17 @@ std::vector<const Format*> writable_formats() {
   return formats;
 }
 
-bool is_k_format(const Format& format) { return format.encode_weighted != nullptr; }
+bool is_k_format(const Format& format) { return tensor_type_info(format.type).block_elements == 256; }
+
+// Those whose scales are searched for even without importance.
+bool is_searched(const Format& format) { return is_k_format(format) || format.type == TensorType::iq4_nl; }
 
 // The scale of a block must fit f16, so this many bits of range are lost at either end.
 bool is_block_format(const Format& format) { return tensor_type_info(format.type).block_elements > 1; }
 
 TEST(Encode, EqualsThePythonPackageByteForByte) {
   for (const Format* format : writable_formats()) {
-    if (is_k_format(*format) || format->type == TensorType::f32) continue;
+    if (is_searched(*format) || format->type == TensorType::f32) continue;
     SCOPED_TRACE(format_name(*format));
     const std::string file = read_golden("encode_" + format_name(*format) + ".bin");
     ASSERT_GT(file.size(), 256 * sizeof(float));
@@ -46,12 +49,12 @@ TEST(EncodeK, LeavesLessErrorThanGgmlOnGaussianWeights) {
   }
 }
 
-TEST(EncodeK, SpendsItsCodesWhereTheImportanceIs) {
+TEST(EncodeWeighted, SpendsItsCodesWhereTheImportanceIs) {
   const std::vector<float> values = gaussian(256 * 32, 8);
   std::vector<float> importance(values.size());
   for (size_t i = 0; i < importance.size(); ++i) importance[i] = i % 7 == 0 ? 100.0f : 0.5f;
   for (const Format* format : writable_formats()) {
-    if (!is_k_format(*format)) continue;
+    if (format->encode_weighted == nullptr) continue;
     const double plain =
         relative_error(values, decoded(*format, encoded(*format, values)), importance.data());
     const double weighted = relative_error(
@@ -60,12 +63,12 @@ TEST(EncodeK, SpendsItsCodesWhereTheImportanceIs) {
   }
 }
 
-TEST(EncodeK, IgnoresImportanceThatSaysNothing) {
+TEST(EncodeWeighted, IgnoresImportanceThatSaysNothing) {
   const std::vector<float> values = gaussian(256, 9);
   const std::vector<float> zeros(256, 0.0f);
   const std::vector<float> nonsense(256, std::nanf(""));
   for (const Format* format : writable_formats()) {
-    if (!is_k_format(*format)) continue;
+    if (!is_searched(*format)) continue;
     EXPECT_EQ(encoded(*format, values, zeros.data()), encoded(*format, values)) << format_name(*format);
     EXPECT_EQ(encoded(*format, values, nonsense.data()), encoded(*format, values)) << format_name(*format);
   }
