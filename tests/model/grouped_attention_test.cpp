@@ -16,7 +16,7 @@ namespace {
 
 using Logits = std::vector<float>;
 
-constexpr int64_t kCapacity = 600;
+constexpr int64_t kLargestStep = 600, kCapacity = 4200;
 
 std::vector<int32_t> some_tokens(int64_t n, int64_t seed = 7) {
   std::vector<int32_t> tokens;
@@ -36,7 +36,8 @@ class GroupedAttention : public testing::TestWithParam<std::string> {
   struct Loaded {
     explicit Loaded(const gguf::File& file, int n_threads)
         : pool(n_threads),
-          model(*load_model(file, {.kernels = *kernels::select_kernels(), .max_tokens = kCapacity}, pool)) {}
+          model(
+              *load_model(file, {.kernels = *kernels::select_kernels(), .max_tokens = kLargestStep}, pool)) {}
     Cache cache(TensorType type = TensorType::f32) const {
       return *Cache::create(model->cache_layout(), type, kCapacity);
     }
@@ -61,7 +62,8 @@ class GroupedAttention : public testing::TestWithParam<std::string> {
 
   void SetUp() override {
     path_ = (std::filesystem::path(testing::TempDir()) / ("plm_grouped_" + GetParam() + ".gguf")).string();
-    const SynthOptions options{.preset = *find_synth_preset(GetParam()), .type = "F32", .progress = {}};
+    SynthOptions options{.preset = *find_synth_preset(GetParam()), .type = "F32", .progress = {}};
+    options.preset.n_layers = 2;
     ASSERT_TRUE(write_synthetic_model(path_, options).ok());
     file_.emplace(*gguf::File::open(path_));
   }
@@ -91,6 +93,21 @@ TEST_P(GroupedAttention, BothFormsAndAnySplitAgree) {
       EXPECT_LE(largest_difference(logits, expected), kFloatTolerance);
     }
   }
+}
+
+// From 4,096 positions to 4,097 stretches become longer and half as many: the tokens of a step across that
+// border need different room for their parts.
+TEST_P(GroupedAttention, AStepAcrossLongerStretchesHasRoomForAllParts) {
+  Loaded loaded(file(), 2);
+  const std::vector<int32_t> tokens = some_tokens(4100);
+  Cache cache = loaded.cache();
+  for (size_t begin = 0; begin < 4088; begin += 584) {
+    loaded.run(cache, std::span(tokens).subspan(begin, 584), AttentionForm::expanded);
+  }
+  const Logits absorbed = loaded.run(cache, std::span(tokens).subspan(4088), AttentionForm::absorbed);
+  cache.truncate(4088);
+  const Logits expanded = loaded.run(cache, std::span(tokens).subspan(4088), AttentionForm::expanded);
+  EXPECT_LE(largest_difference(absorbed, expanded), kFloatTolerance);
 }
 
 TEST_P(GroupedAttention, AnyNumberOfThreadsGivesTheSameBits) {

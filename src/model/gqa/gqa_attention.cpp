@@ -115,10 +115,9 @@ class FewTokens {
     const int64_t T = place_.slice.n_tokens, G = c_.n_kv_heads;
     // Where the heads divide evenly among the threads, each merges what it made itself.
     const bool is_by_head = G % team.pool.size() == 0;
-    // As many tokens at a time as their stretches fit.
-    const int64_t at_once = std::max<int64_t>(1, GqaWorkspace::kStretches / n_stretches(T - 1));
-    for (int64_t begin = 0; begin < T; begin += at_once) {
-      const int64_t end = std::min(begin + at_once, T);
+    // As many tokens at a time as their stretches fit. A later token may have fewer, but longer ones.
+    for (int64_t begin = 0, end = 0; begin < T; begin = end) {
+      for (int64_t n = 0; end < T && (n += n_stretches(end)) <= GqaWorkspace::kStretches;) ++end;
       if (is_by_head) {
         const auto [first, last] = team.share(G);
         attend(begin, end, [&](int64_t item) { return item % G >= first && item % G < last; });
