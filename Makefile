@@ -1,7 +1,7 @@
 # The commands of this project. `make` lists them; the work is done by the scripts in tools/.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run build test check fuzz format lint clean
+.PHONY: help run build train-deps train test check fuzz format lint clean
 
 # Taken as typed ($(value ...)): a prompt may hold dollars and quotes, and reaches the program unharmed.
 PROMPT ?= Once upon a time
@@ -9,7 +9,7 @@ export PLM_PROMPT := $(value PROMPT)
 unexport PROMPT
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.* ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.* ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 run: build ## build if needed and let the bundled model write: make run PROMPT="..."
 	@build/bin/plm run -p "$$PLM_PROMPT"
@@ -17,6 +17,14 @@ run: build ## build if needed and let the bundled model write: make run PROMPT="
 build: ## build/bin/plm
 	@tools/bootstrap.sh build
 	@tools/build.sh release plm
+
+train-deps: ## .venv-train with torch, which the trainer is linked with (TORCH_SPEC="torch==2.11.0" for another)
+	@tools/bootstrap.sh train
+	@tools/train_deps.sh
+
+train: train-deps ## build/bin/plm-train, the trainer
+	@tools/build.sh train plm-train
+	@mkdir -p build/bin && ln -sf ../../build-train/bin/plm-train build/bin/plm-train
 
 test: ## everything that CI asks: tests, sanitizers, fuzzing, lint (tools/ci.sh)
 	@tools/bootstrap.sh test

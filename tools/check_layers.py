@@ -24,7 +24,7 @@ ARROWS = {
     "quantize": ("runtime",),
     "bench": ("runtime",),
     "train_data": ("tokenizer",),
-    "train": ("train_data", "safetensors"),
+    "train": ("train_data", "safetensors", "convert"),
     "cli": ("runtime", "bench", "train_data", "quantize", "convert", "hub"),
     # include/plm, what other projects include: gathers headers of src/, and nothing in src/ knows it.
     "plm": ("runtime",),
