@@ -47,4 +47,4 @@ lint: ## layers, format and clang-tidy
 	@tools/ci.sh layers format build tidy
 
 clean: ## remove what was built (not the caches in ~/.cache/plm)
-	@rm -rf build build-test build-debug build-asan-ubsan build-tsan build-fuzz
+	@rm -rf build build-train build-train-test build-test build-debug build-asan-ubsan build-tsan build-fuzz

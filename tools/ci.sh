@@ -30,8 +30,8 @@ stage_asan_ubsan() { tools/build.sh asan-ubsan && run_ctest build-asan-ubsan -LE
 stage_tsan() { tools/build.sh tsan threaded_tests && run_ctest build-tsan -L 'threads|model' -LE slow; }
 # The trainer has a build folder of its own, with torch.
 stage_train() {
-  tools/train_deps.sh && tools/build.sh train train_tests && run_ctest build-train -L train &&
-    PLM_TRAIN_BUILD_DIR=$plm_root/build-train PLM_BUILD_DIR=$plm_root/build-test \
+  tools/train_deps.sh && tools/build.sh train-test train_tests && run_ctest build-train-test -L train &&
+    PLM_TRAIN_BUILD_DIR=$plm_root/build-train-test PLM_BUILD_DIR=$plm_root/build-test \
       .venv/bin/python -m pytest tests/python/test_train.py -q -ra
 }
 stage_fuzz() { tools/fuzz.sh "$fuzz_seconds"; }
