@@ -7,7 +7,7 @@ set -uo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 cd "$plm_root"
 
-all_stages=(layers format build python-env ctest python install asan-ubsan tsan train fuzz tidy)
+all_stages=(layers format build python-env ctest python install asan-ubsan tsan arm train fuzz tidy)
 stages=("$@")
 [ ${#stages[@]} -eq 0 ] && stages=("${all_stages[@]}")
 
@@ -34,6 +34,7 @@ stage_train() {
     PLM_TRAIN_BUILD_DIR=$plm_root/build-train-test PLM_BUILD_DIR=$plm_root/build-test \
       .venv/bin/python -m pytest tests/python/test_train.py -q -ra
 }
+stage_arm() { tools/test_arm.sh; }
 stage_fuzz() { tools/fuzz.sh "$fuzz_seconds"; }
 stage_tidy() { python3 tools/tidy.py build-test; }
 
