@@ -64,6 +64,16 @@ std::span<const CommandEntry> all_commands() {
                    "The cache is huggingface_hub's (HF_HOME, HF_HUB_CACHE); HF_TOKEN, HF_ENDPOINT and\n"
                    "HF_HUB_OFFLINE mean what they mean there. What broke off is continued the next time.\n",
                    make_pull_command},
+      CommandEntry{"prepare", "text to the token shards that training reads",
+                   "  plm prepare --tokenizer my-plm -o shards stories.txt more.jsonl.gz folder/\n"
+                   "  plm prepare --tokenizer my-plm -o shards --val-size 0.01 web=crawl/ books=books/\n"
+                   "  plm prepare --tokenizer my-plm -o shards --dataset c4_demo,wiki_demo --dataset-dir data\n"
+                   "Interrupted, the same command goes on where it stopped.\n",
+                   make_prepare_command},
+      CommandEntry{"train-tokenizer", "a vocabulary of one's own: byte-level BPE, as Hugging Face files",
+                   "  plm train-tokenizer --vocab-size 8192 -o my-plm stories.txt\n"
+                   "  plm train-tokenizer --vocab-size 32000 -o my-plm --column content corpus/\n",
+                   make_train_tokenizer_command},
       CommandEntry{"synth", "write a model of random weights in a real shape, for benchmarks",
                    "  plm synth --preset plm-1.8b --type Q4_0 --sparsity 0.9 plm-1.8b-q4_0.gguf\n"
                    "  plm synth --preset plm-tiny --type F16 --seed 7 tiny.gguf\n",

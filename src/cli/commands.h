@@ -18,6 +18,8 @@ std::unique_ptr<Command> make_quantize_command();
 std::unique_ptr<Command> make_imatrix_command();
 std::unique_ptr<Command> make_convert_command();
 std::unique_ptr<Command> make_pull_command();
+std::unique_ptr<Command> make_prepare_command();
+std::unique_ptr<Command> make_train_tokenizer_command();
 std::unique_ptr<Command> make_synth_command();
 std::unique_ptr<Command> make_bench_command();
 
