@@ -47,6 +47,16 @@ struct CombineRowsArgs {
 };
 inline constexpr int64_t kCombineRows = 256;
 
+// Prepares blocks [first_block, first_block + n_blocks) of 32 numbers of the tokens [first_token,
+// first_token + n_tokens) of `out`. x: the first of these numbers of the first of these tokens.
+struct QuantizeBlocksArgs {
+  const float* x = nullptr;
+  int64_t x_stride = 0;  // from token to token
+  int64_t n_tokens = 0, first_token = 0;
+  int64_t first_block = 0, n_blocks = 0;
+  Activations* out = nullptr;
+};
+
 // The neurons of one token that fired, in ascending order. `value` is positive.
 struct LiveRows {
   const int32_t* index = nullptr;
@@ -162,6 +172,9 @@ struct Kernels {
 
   // Prepares token `token` of `out` from n = out.width numbers: rounds them to the precision of out.
   void (*quantize_token)(const float* x, Activations& out, int64_t token) = nullptr;
+
+  // The same for some blocks of several tokens, which is the order they lie in.
+  void (*quantize_blocks)(const QuantizeBlocksArgs& args) = nullptr;
 
   void (*matmul)(const MatmulArgs& args) = nullptr;
   void (*combine_rows)(const CombineRowsArgs& args) = nullptr;

@@ -153,6 +153,30 @@ class QuantizeToken : public Elementwise {
     // The same operations of IEEE arithmetic give the same bits, and no other token is touched.
     ASSERT_EQ(std::memcmp(ours.storage.data(), theirs.storage.data(), ours.storage.size()), 0);
     for (int64_t block = 0; block < ours.n_blocks(); ++block) expect_block(x, ours, block, token);
+    expect_blocks_the_same(x, theirs, token);
+  }
+
+  // In two calls, for the last two of the tokens, of which only one has been prepared in `whole`.
+  void expect_blocks_the_same(const GuardedArray<float>& x, const Activations& whole, int64_t token) {
+    Activations parts = *Activations::allocate(whole.n_tokens, x.size());
+    parts.begin(nullptr, whole.n_tokens, x.size(), x.size(), whole.precision);
+    std::memset(parts.storage.data(), 0x55, parts.storage.size());
+    const int64_t middle = parts.n_blocks() / 2;
+    for (const auto& [begin, end] : {std::pair{middle, parts.n_blocks()}, std::pair{int64_t{0}, middle}}) {
+      kernels.quantize_blocks({.x = x.data() + 32 * begin,
+                               .x_stride = 0,
+                               .n_tokens = 2,
+                               .first_token = token,
+                               .first_block = begin,
+                               .n_blocks = end - begin,
+                               .out = &parts});
+    }
+    for (int64_t block = 0; block < parts.n_blocks(); ++block) {
+      for (int64_t t = token; t < token + 2; ++t) expect_block(x, parts, block, t);
+      const int64_t at = block * parts.pitch + token;
+      ASSERT_EQ(std::memcmp(parts.high + 32 * at, whole.high + 32 * at, 32), 0) << "block " << block;
+      ASSERT_EQ(parts.scale[at], whole.scale[at]) << "block " << block;
+    }
   }
 
   void expect_block(const GuardedArray<float>& x, const Activations& a, int64_t block, int64_t token) {

@@ -119,37 +119,53 @@ inline int32_t sum_of(const int32x4_t* q) {
 
 }  // namespace
 
-void quantize_token(const float* x, Activations& out, int64_t token) {
+namespace {
+
+// Block `block` of a token, whose numbers begin at x.
+inline void quantize_block(const float* x, Activations& out, int64_t token, int64_t block) {
   const bool fine = out.precision == Precision::fine;
   const float largest_q = fine ? 32512.0f : 127.0f;
-  for (int64_t block = 0; block < out.n_blocks(); ++block) {
-    float32x4_t v[8];
-    float32x4_t magnitude = vdupq_n_f32(0);
+  const int64_t left = out.width - 32 * block;
+  float32x4_t v[8];
+  float32x4_t magnitude = vdupq_n_f32(0);
+  for (int j = 0; j < 8; ++j) {
+    v[j] = 4 * j < left ? load_first(x + 4 * j, left - 4 * j) : vdupq_n_f32(0);
+    magnitude = vmaxq_f32(magnitude, vabsq_f32(v[j]));
+  }
+  const float largest = vmaxvq_f32(magnitude);
+  const float inverse = largest > 1e-30f ? largest_q / largest : 0.0f;
+  const int64_t at = block * out.pitch + token;
+  out.scale[at] = inverse > 0 ? largest / largest_q : 0.0f;
+  int32x4_t q[8];
+  for (int j = 0; j < 8; ++j) q[j] = vcvtnq_s32_f32(vmulq_n_f32(v[j], inverse));
+  out.set_sums(at, sum_of(q), sum_of(q + 4));
+  if (fine) {
+    int32x4_t low[8];
     for (int j = 0; j < 8; ++j) {
-      const int64_t i = 32 * block + 4 * j;
-      v[j] = i < out.width ? load_first(x + i, out.width - i) : vdupq_n_f32(0);
-      magnitude = vmaxq_f32(magnitude, vabsq_f32(v[j]));
+      // Rounded, so that what is left fits a signed byte.
+      const int32x4_t high = vrshrq_n_s32(q[j], 8);
+      low[j] = vsubq_s32(q[j], vshlq_n_s32(high, 8));
+      q[j] = high;
     }
-    const float largest = vmaxvq_f32(magnitude);
-    const float inverse = largest > 1e-30f ? largest_q / largest : 0.0f;
-    const int64_t at = block * out.pitch + token;
-    out.scale[at] = inverse > 0 ? largest / largest_q : 0.0f;
-    int32x4_t q[8];
-    for (int j = 0; j < 8; ++j) q[j] = vcvtnq_s32_f32(vmulq_n_f32(v[j], inverse));
-    out.set_sums(at, sum_of(q), sum_of(q + 4));
-    if (fine) {
-      int32x4_t low[8];
-      for (int j = 0; j < 8; ++j) {
-        // Rounded, so that what is left fits a signed byte.
-        const int32x4_t high = vrshrq_n_s32(q[j], 8);
-        low[j] = vsubq_s32(q[j], vshlq_n_s32(high, 8));
-        q[j] = high;
-      }
-      vst1q_s8(out.low + 32 * at, narrow(low));
-      vst1q_s8(out.low + 32 * at + 16, narrow(low + 4));
+    vst1q_s8(out.low + 32 * at, narrow(low));
+    vst1q_s8(out.low + 32 * at + 16, narrow(low + 4));
+  }
+  vst1q_s8(out.high + 32 * at, narrow(q));
+  vst1q_s8(out.high + 32 * at + 16, narrow(q + 4));
+}
+
+}  // namespace
+
+void quantize_token(const float* x, Activations& out, int64_t token) {
+  for (int64_t block = 0; block < out.n_blocks(); ++block) quantize_block(x + 32 * block, out, token, block);
+}
+
+void quantize_blocks(const QuantizeBlocksArgs& args) {
+  for (int64_t block = 0; block < args.n_blocks; ++block) {
+    for (int64_t t = 0; t < args.n_tokens; ++t) {
+      quantize_block(args.x + t * args.x_stride + 32 * block, *args.out, args.first_token + t,
+                     args.first_block + block);
     }
-    vst1q_s8(out.high + 32 * at, narrow(q));
-    vst1q_s8(out.high + 32 * at + 16, narrow(q + 4));
   }
 }
 

@@ -9,6 +9,7 @@ void use_neon(Kernels& kernels) {
   kernels.silu_multiply = neon::silu_multiply;
   kernels.list_live = neon::list_live;
   kernels.quantize_token = neon::quantize_token;
+  kernels.quantize_blocks = neon::quantize_blocks;
   kernels.matmul = neon::matmul;
   kernels.combine_rows = neon::combine_rows;
   kernels.sparse_matmul = neon::sparse_matmul;

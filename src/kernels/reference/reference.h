@@ -13,6 +13,7 @@ int64_t relu2(float* x, int64_t n);
 void silu_multiply(float* gate, const float* up, int64_t n);
 int64_t list_live(const float* x, int64_t n, int32_t* index, float* value);
 void quantize_token(const float* x, Activations& out, int64_t token);
+void quantize_blocks(const QuantizeBlocksArgs& args);
 void matmul(const MatmulArgs& args);
 void combine_rows(const CombineRowsArgs& args);
 void sparse_matmul(const SparseMatmulArgs& args);

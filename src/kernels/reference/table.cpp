@@ -10,6 +10,7 @@ void use_reference(Kernels& kernels) {
   kernels.silu_multiply = reference::silu_multiply;
   kernels.list_live = reference::list_live;
   kernels.quantize_token = reference::quantize_token;
+  kernels.quantize_blocks = reference::quantize_blocks;
   kernels.matmul = reference::matmul;
   kernels.combine_rows = reference::combine_rows;
   kernels.sparse_matmul = reference::sparse_matmul;

@@ -97,38 +97,54 @@ int64_t list_live(const float* x, int64_t n, int32_t* index, float* value) {
   return count;
 }
 
-void quantize_token(const float* x, Activations& out, int64_t token) {
+namespace {
+
+// Block `block` of a token, whose numbers begin at x.
+inline void quantize_block(const float* x, Activations& out, int64_t token, int64_t block) {
   const bool fine = out.precision == Precision::fine;
   const float largest_q = fine ? 32512.0f : 127.0f;
   const __m256 sign_bit = _mm256_set1_ps(-0.0f);
-  for (int64_t block = 0; block < out.n_blocks(); ++block) {
-    __m256 v[4];
-    __m256 magnitude = _mm256_setzero_ps();
+  const int64_t left = out.width - 32 * block;
+  __m256 v[4];
+  __m256 magnitude = _mm256_setzero_ps();
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    v[i] = 8 * i < left ? _mm256_maskload_ps(x + 8 * i, tail_mask(left - 8 * i)) : _mm256_setzero_ps();
+    magnitude = _mm256_max_ps(magnitude, _mm256_andnot_ps(sign_bit, v[i]));
+  }
+  const float largest = largest_of_lanes(magnitude);
+  const float inverse = largest > 1e-30f ? largest_q / largest : 0.0f;
+  const int64_t at = block * out.pitch + token;
+  out.scale[at] = inverse > 0 ? largest / largest_q : 0.0f;
+  __m256i q[4];
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) q[i] = _mm256_cvtps_epi32(_mm256_mul_ps(v[i], _mm256_set1_ps(inverse)));
+  out.set_sums(at, sum_of_lanes(_mm256_add_epi32(q[0], q[1])), sum_of_lanes(_mm256_add_epi32(q[2], q[3])));
+  if (fine) {
+    __m256i low[4];
 #pragma GCC unroll 4
     for (int i = 0; i < 4; ++i) {
-      const int64_t k = 32 * block + 8 * i;
-      v[i] = k < out.width ? _mm256_maskload_ps(x + k, tail_mask(out.width - k)) : _mm256_setzero_ps();
-      magnitude = _mm256_max_ps(magnitude, _mm256_andnot_ps(sign_bit, v[i]));
+      const __m256i high = _mm256_srai_epi32(_mm256_add_epi32(q[i], _mm256_set1_epi32(128)), 8);
+      low[i] = _mm256_sub_epi32(q[i], _mm256_slli_epi32(high, 8));
+      q[i] = high;
     }
-    const float largest = largest_of_lanes(magnitude);
-    const float inverse = largest > 1e-30f ? largest_q / largest : 0.0f;
-    const int64_t at = block * out.pitch + token;
-    out.scale[at] = inverse > 0 ? largest / largest_q : 0.0f;
-    __m256i q[4];
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) q[i] = _mm256_cvtps_epi32(_mm256_mul_ps(v[i], _mm256_set1_ps(inverse)));
-    out.set_sums(at, sum_of_lanes(_mm256_add_epi32(q[0], q[1])), sum_of_lanes(_mm256_add_epi32(q[2], q[3])));
-    if (fine) {
-      __m256i low[4];
-#pragma GCC unroll 4
-      for (int i = 0; i < 4; ++i) {
-        const __m256i high = _mm256_srai_epi32(_mm256_add_epi32(q[i], _mm256_set1_epi32(128)), 8);
-        low[i] = _mm256_sub_epi32(q[i], _mm256_slli_epi32(high, 8));
-        q[i] = high;
-      }
-      store_bytes(low, out.low + 32 * at);
+    store_bytes(low, out.low + 32 * at);
+  }
+  store_bytes(q, out.high + 32 * at);
+}
+
+}  // namespace
+
+void quantize_token(const float* x, Activations& out, int64_t token) {
+  for (int64_t block = 0; block < out.n_blocks(); ++block) quantize_block(x + 32 * block, out, token, block);
+}
+
+void quantize_blocks(const QuantizeBlocksArgs& args) {
+  for (int64_t block = 0; block < args.n_blocks; ++block) {
+    for (int64_t t = 0; t < args.n_tokens; ++t) {
+      quantize_block(args.x + t * args.x_stride + 32 * block, *args.out, args.first_token + t,
+                     args.first_block + block);
     }
-    store_bytes(q, out.high + 32 * at);
   }
 }
 

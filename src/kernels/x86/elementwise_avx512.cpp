@@ -49,33 +49,48 @@ int64_t list_live(const float* x, int64_t n, int32_t* index, float* value) {
   return count;
 }
 
-void quantize_token(const float* x, Activations& out, int64_t token) {
+namespace {
+
+// Block `block` of a token, whose numbers begin at x.
+inline void quantize_block(const float* x, Activations& out, int64_t token, int64_t block) {
   const bool fine = out.precision == Precision::fine;
   const float largest_q = fine ? 32512.0f : 127.0f;
-  for (int64_t block = 0; block < out.n_blocks(); ++block) {
-    const int64_t left = out.width - 32 * block;
-    const __m512 v0 = _mm512_maskz_loadu_ps(tail_mask(left), x + 32 * block);
-    const __m512 v1 =
-        left > 16 ? _mm512_maskz_loadu_ps(tail_mask(left - 16), x + 32 * block + 16) : _mm512_setzero_ps();
-    const float largest = _mm512_reduce_max_ps(_mm512_max_ps(_mm512_abs_ps(v0), _mm512_abs_ps(v1)));
-    const float inverse = largest > 1e-30f ? largest_q / largest : 0.0f;
-    const int64_t at = block * out.pitch + token;
-    out.scale[at] = inverse > 0 ? largest / largest_q : 0.0f;
-    const __m512i q0 = _mm512_cvtps_epi32(_mm512_mul_ps(v0, _mm512_set1_ps(inverse)));
-    const __m512i q1 = _mm512_cvtps_epi32(_mm512_mul_ps(v1, _mm512_set1_ps(inverse)));
-    out.set_sums(at, _mm512_reduce_add_epi32(q0), _mm512_reduce_add_epi32(q1));
-    __m512i high0 = q0, high1 = q1;
-    if (fine) {
-      const __m512i half = _mm512_set1_epi32(128);
-      high0 = _mm512_srai_epi32(_mm512_add_epi32(q0, half), 8);
-      high1 = _mm512_srai_epi32(_mm512_add_epi32(q1, half), 8);
-      auto* low = reinterpret_cast<__m128i*>(out.low + 32 * at);
-      _mm_storeu_si128(low, _mm512_cvtepi32_epi8(_mm512_sub_epi32(q0, _mm512_slli_epi32(high0, 8))));
-      _mm_storeu_si128(low + 1, _mm512_cvtepi32_epi8(_mm512_sub_epi32(q1, _mm512_slli_epi32(high1, 8))));
+  const int64_t left = out.width - 32 * block;
+  const __m512 v0 = _mm512_maskz_loadu_ps(tail_mask(left), x);
+  const __m512 v1 = left > 16 ? _mm512_maskz_loadu_ps(tail_mask(left - 16), x + 16) : _mm512_setzero_ps();
+  const float largest = _mm512_reduce_max_ps(_mm512_max_ps(_mm512_abs_ps(v0), _mm512_abs_ps(v1)));
+  const float inverse = largest > 1e-30f ? largest_q / largest : 0.0f;
+  const int64_t at = block * out.pitch + token;
+  out.scale[at] = inverse > 0 ? largest / largest_q : 0.0f;
+  const __m512i q0 = _mm512_cvtps_epi32(_mm512_mul_ps(v0, _mm512_set1_ps(inverse)));
+  const __m512i q1 = _mm512_cvtps_epi32(_mm512_mul_ps(v1, _mm512_set1_ps(inverse)));
+  out.set_sums(at, _mm512_reduce_add_epi32(q0), _mm512_reduce_add_epi32(q1));
+  __m512i high0 = q0, high1 = q1;
+  if (fine) {
+    const __m512i half = _mm512_set1_epi32(128);
+    high0 = _mm512_srai_epi32(_mm512_add_epi32(q0, half), 8);
+    high1 = _mm512_srai_epi32(_mm512_add_epi32(q1, half), 8);
+    auto* low = reinterpret_cast<__m128i*>(out.low + 32 * at);
+    _mm_storeu_si128(low, _mm512_cvtepi32_epi8(_mm512_sub_epi32(q0, _mm512_slli_epi32(high0, 8))));
+    _mm_storeu_si128(low + 1, _mm512_cvtepi32_epi8(_mm512_sub_epi32(q1, _mm512_slli_epi32(high1, 8))));
+  }
+  auto* high = reinterpret_cast<__m128i*>(out.high + 32 * at);
+  _mm_storeu_si128(high, _mm512_cvtepi32_epi8(high0));
+  _mm_storeu_si128(high + 1, _mm512_cvtepi32_epi8(high1));
+}
+
+}  // namespace
+
+void quantize_token(const float* x, Activations& out, int64_t token) {
+  for (int64_t block = 0; block < out.n_blocks(); ++block) quantize_block(x + 32 * block, out, token, block);
+}
+
+void quantize_blocks(const QuantizeBlocksArgs& args) {
+  for (int64_t block = 0; block < args.n_blocks; ++block) {
+    for (int64_t t = 0; t < args.n_tokens; ++t) {
+      quantize_block(args.x + t * args.x_stride + 32 * block, *args.out, args.first_token + t,
+                     args.first_block + block);
     }
-    auto* high = reinterpret_cast<__m128i*>(out.high + 32 * at);
-    _mm_storeu_si128(high, _mm512_cvtepi32_epi8(high0));
-    _mm_storeu_si128(high + 1, _mm512_cvtepi32_epi8(high1));
   }
 }
 

@@ -9,6 +9,7 @@ void use_avx2(Kernels& kernels) {
   kernels.silu_multiply = avx2::silu_multiply;
   kernels.list_live = avx2::list_live;
   kernels.quantize_token = avx2::quantize_token;
+  kernels.quantize_blocks = avx2::quantize_blocks;
   kernels.matmul = avx2::matmul;
   kernels.combine_rows = avx2::combine_rows;
   kernels.sparse_matmul = avx2::sparse_matmul;

@@ -8,6 +8,7 @@ void use_avx512(Kernels& kernels) {
   kernels.silu_multiply = avx512::silu_multiply;
   kernels.list_live = avx512::list_live;
   kernels.quantize_token = avx512::quantize_token;
+  kernels.quantize_blocks = avx512::quantize_blocks;
   kernels.matmul = avx512::matmul;
   kernels.combine_rows = avx512::combine_rows;
   kernels.sparse_matmul = avx512::sparse_matmul;

@@ -4,15 +4,11 @@
 namespace plm::model {
 namespace {
 
-void feed_forward(const BlockContext& context, const PlmLayer& w) {
-  const Config& c = context.config;
+// a_TF = relu(W_up h)^2, and its live neurons counted. Ends with a barrier.
+void up_projection(const BlockContext& context, const PlmLayer& w, const kernels::Activations& h_TD) {
   const Team& team = context.team;
   Workspace& s = context.work;
-  ThreadWorkspace& mine = context.mine();
-  const int64_t T = context.n_tokens(), D = c.width, F = c.ffn_width;
-
-  const kernels::Activations& h_TD = normed_input(context, w.ffn_norm_D, s.x_TD);
-  context.trace("ffn_in", h_TD.values, D, D);
+  const int64_t F = context.config.ffn_width;
   team.matmul(w.ffn_up_FD, h_TD, s.a_TF, F);
   if (context.step.trace != nullptr) {
     team.barrier();
@@ -22,14 +18,65 @@ void feed_forward(const BlockContext& context, const PlmLayer& w) {
   // Squared ReLU on the rows this thread has just computed.
   const auto [group_begin, group_end] = team.share(w.ffn_up_FD.n_groups());
   const int64_t begin = group_begin * kernels::kGroupRows, end = std::min(group_end * kernels::kGroupRows, F);
-  mine.n_live = 0;
-  for (int64_t t = 0; t < T && begin < end; ++t)
-    mine.n_live += team.k.relu2(s.a_TF + t * F + begin, end - begin);
+  for (int64_t t = 0; t < context.n_tokens() && begin < end; ++t)
+    context.mine().n_live += team.k.relu2(s.a_TF + t * F + begin, end - begin);
   team.barrier();
   context.trace("ffn_act", s.a_TF, F, F);
+}
 
-  down_projection(context, w);
+// The same for many tokens, rounded at once for the product that follows: a tile of it never leaves the
+// cache, and the hidden numbers, four times as wide as the residual stream, are never written as floats.
+// Ends with a barrier.
+void up_projection_rounded(const BlockContext& context, const PlmLayer& w, const kernels::Activations& h_TD) {
+  const Team& team = context.team;
+  ThreadWorkspace& mine = context.mine();
+  const int64_t T = context.n_tokens(), F = context.config.ffn_width;
+  const auto [group_begin, group_end] = team.share(w.ffn_up_FD.n_groups(), 2);
+  for (int64_t t = 0; t < T; t += kUpTokens) {
+    const int64_t n_tokens = std::min(kUpTokens, T - t);
+    for (int64_t group = group_begin; group < group_end; group += kUpGroups) {
+      const int64_t end = std::min(group + kUpGroups, group_end);
+      const int64_t row = group * kernels::kGroupRows, n_rows = std::min(end * kernels::kGroupRows, F) - row;
+      kernels::PackedMatrix rows = w.ffn_up_FD;
+      rows.data = w.ffn_up_FD.group(group);
+      rows.rows = n_rows;
+      team.k.matmul({.weight = &rows,
+                     .x = &h_TD,
+                     .y = mine.up_TF,
+                     .y_stride = n_rows,
+                     .group_begin = 0,
+                     .group_end = end - group,
+                     .first_token = t,
+                     .n_tokens = n_tokens});
+      mine.n_live += team.k.relu2(mine.up_TF, n_tokens * n_rows);
+      team.k.quantize_blocks({.x = mine.up_TF,
+                              .x_stride = n_rows,
+                              .n_tokens = n_tokens,
+                              .first_token = t,
+                              .first_block = row / kernels::kBlockCols,
+                              .n_blocks = (n_rows + kernels::kBlockCols - 1) / kernels::kBlockCols,
+                              .out = &context.work.hidden});
+    }
+  }
   team.barrier();
+}
+
+void feed_forward(const BlockContext& context, const PlmLayer& w) {
+  Workspace& s = context.work;
+  const int64_t T = context.n_tokens(), D = context.config.width, F = context.config.ffn_width;
+  const bool rounds = T > kPrivateTokens && context.step.trace == nullptr &&
+                      kernels::packed_format(w.ffn_down_DF.type).codes != kernels::CodeKind::plain;
+  if (rounds && context.team.is_first()) s.hidden.begin(nullptr, T, F, F, kernels::Precision::coarse);
+  context.mine().n_live = 0;
+  const kernels::Activations& h_TD = normed_input(context, w.ffn_norm_D, s.x_TD);
+  context.trace("ffn_in", h_TD.values, D, D);
+  if (rounds) {
+    up_projection_rounded(context, w, h_TD);
+  } else {
+    up_projection(context, w, h_TD);
+  }
+  down_projection(context, w, rounds);
+  context.team.barrier();
 }
 
 }  // namespace

@@ -33,9 +33,9 @@ void run_block(const BlockContext& context, const PlmLayer& layer);
 // them), fills o_TO. Begins after a barrier and ends with one. In attention.cpp.
 void attend(const BlockContext& context, const PlmLayer& layer);
 
-// x_TD += W_down a_TF, for the neurons counted in n_live of all threads (with a barrier behind). In
-// down_projection.cpp.
-void down_projection(const BlockContext& context, const PlmLayer& layer);
+// x_TD += W_down a_TF, for the neurons counted in n_live of all threads (with a barrier behind); is_rounded:
+// a_TF is in work.hidden already. In down_projection.cpp.
+void down_projection(const BlockContext& context, const PlmLayer& layer, bool is_rounded);
 
 // This thread's share of turning a down projection into 16 interleaved rows at `out` (64-byte aligned, packed
 // bytes of the same matrix).

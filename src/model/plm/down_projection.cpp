@@ -49,27 +49,25 @@ void turn_down_projection(const Team& team, const kernels::NeuronMajorMatrix& ne
   }
 }
 
-void down_projection(const BlockContext& context, const PlmLayer& w) {
+void down_projection(const BlockContext& context, const PlmLayer& w, bool is_rounded) {
   const Team& team = context.team;
   Workspace& s = context.work;
-  const bool few = context.n_tokens() <= kPrivateTokens;
-  if (few && is_sparse(context)) {
-    live_neurons_only(context, w);
-    return;
-  }
   kernels::PackedMatrix down_DF = w.ffn_down_DF;
-  if (few && team.is_first()) ++s.dense_steps[static_cast<size_t>(context.layer)];
-  if (down_DF.data == nullptr && few) {
-    live_neurons_only(context, w);
-    return;
-  }
-  if (down_DF.data == nullptr) {
+  if (context.n_tokens() <= kPrivateTokens) {
+    const bool sparse = is_sparse(context);
+    if (!sparse && team.is_first()) ++s.dense_steps[static_cast<size_t>(context.layer)];
+    if (sparse || down_DF.data == nullptr) {
+      live_neurons_only(context, w);
+      return;
+    }
+  } else if (down_DF.data == nullptr) {
     turn_down_projection(team, w.ffn_down_neurons, s.turned_down);
     down_DF.data = s.turned_down;
-    // plain_input() begins with a barrier for so many tokens.
+    team.barrier();
   }
-  team.matmul(down_DF, plain_input(context, s.a_TF, context.config.ffn_width), s.x_TD, context.config.width,
-              /*add=*/true);
+  const kernels::Activations& a_TF =
+      is_rounded ? s.hidden : plain_input(context, s.a_TF, context.config.ffn_width);
+  team.matmul(down_DF, a_TF, s.x_TD, context.config.width, /*add=*/true);
 }
 
 }  // namespace plm::model

@@ -35,6 +35,7 @@ Result<Workspace> Workspace::allocate(const Config& c, int64_t max_tokens, int n
       carver.take(mine.input_TK, kPrivateTokens * widest);
       carver.take(mine.live_index_F, c.ffn_width);
       carver.take(mine.live_value_F, c.ffn_width);
+      carver.take(mine.up_TF, kUpTokens * kUpGroups * kernels::kGroupRows);
       carver.take(mine.k_SQ, kernels::kExpandedRows * c.key_width());
       carver.take(mine.v_SV, kernels::kExpandedRows * c.value_width);
       carver.take(mine.latent_scratch,
@@ -49,6 +50,7 @@ Result<Workspace> Workspace::allocate(const Config& c, int64_t max_tokens, int n
   Carver carver(w.storage_.data());
   carve(carver);
   PLM_TRY(w.input, kernels::Activations::allocate(T, widest));
+  PLM_TRY(w.hidden, kernels::Activations::allocate(T, c.ffn_width));
   PLM_TRY(w.latents, kernels::Activations::allocate(kExpandedStretch, C));
   for (ThreadWorkspace& mine : w.threads) {
     PLM_TRY(mine.input, kernels::Activations::allocate(kPrivateTokens, widest));

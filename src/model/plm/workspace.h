@@ -20,6 +20,10 @@ inline constexpr int64_t kLatentStretches = 256;
 // threads takes no longer than on one, and nobody waits.
 inline constexpr int64_t kPrivateTokens = kernels::kFineTokens;
 
+// The up projection of many tokens is computed in tiles of this many tokens and groups of 16 neurons.
+inline constexpr int64_t kUpTokens = 180;
+inline constexpr int64_t kUpGroups = 4;
+
 // What a thread has for itself.
 struct ThreadWorkspace {
   kernels::Activations input;   // up to kPrivateTokens tokens, or one head's latent
@@ -27,7 +31,8 @@ struct ThreadWorkspace {
   kernels::Activations latent;  // one token of width C
   int32_t* live_index_F = nullptr;
   float* live_value_F = nullptr;
-  float* k_SQ = nullptr;  // kExpandedRows expanded keys of one head
+  float* up_TF = nullptr;  // a tile of the up projection
+  float* k_SQ = nullptr;   // kExpandedRows expanded keys of one head
   float* v_SV = nullptr;
   std::byte* latent_scratch = nullptr;
   std::byte* expanded_scratch = nullptr;
@@ -58,6 +63,7 @@ struct Workspace {
   std::byte* turned_down = nullptr;  // the layer's down projection as rows, for many tokens
   std::vector<int64_t> dense_steps;  // of each layer: steps of few tokens that fired most neurons
   kernels::Activations input;        // max_tokens tokens
+  kernels::Activations hidden;       // max_tokens tokens of width F: squared ReLUs
   kernels::Activations latents;      // kExpandedStretch tokens of width C
   std::vector<ThreadWorkspace> threads;
 
