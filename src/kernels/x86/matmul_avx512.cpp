@@ -134,17 +134,22 @@ inline __m512i load_step(const std::byte* at, int step) {
   return code;
 }
 
+// Tokens of a wide tile. Coarse: six, so that sums, dot products and codes fill the registers. Fine: two
+// planes take twice the dot products.
 constexpr int kWideTokens = 6;
+constexpr int kFineWideTokens = 4;
 
 // The scaled dot products of steps [kFirst, kFirst + kSteps) of one block in both groups.
-template <TensorType kType, int kFirst, int kSteps>
+template <TensorType kType, Precision kPrecision, int kTokens, int kFirst, int kSteps>
 inline void wide_part(const std::byte* const (&codes)[2], const Scales<kType> (&scales)[2], int part,
-                      const Activations& x, int64_t at, __m512 (&sums)[kWideTokens][2]) {
+                      const Activations& x, int64_t at, __m512 (&sums)[kTokens][2]) {
   constexpr PackedFormat kFormat = packed_format(kType);
   constexpr int kOffset = dot_offset(kFormat);
-  __m512i dots[kWideTokens][2];
+  constexpr bool kFine = kPrecision == Precision::fine;
+  __m512i dots[kTokens][2];
+  __m512i low_dots[kTokens][2];
 #pragma GCC unroll 6
-  for (int t = 0; t < kWideTokens; ++t) {
+  for (int t = 0; t < kTokens; ++t) {
     __m512i start = _mm512_setzero_si512();
     if constexpr (kOffset != 0 && kFormat.scale_per_16()) {
       start = _mm512_set1_epi32(-kOffset * x.half_sum[2 * (at + t) + part]);
@@ -154,6 +159,10 @@ inline void wide_part(const std::byte* const (&codes)[2], const Scales<kType> (&
       if constexpr (kOffset == 16) start = _mm512_slli_epi32(start, 1);
       if constexpr (kOffset == 128) start = _mm512_slli_epi32(start, 4);
     }
+    if constexpr (kFine) {
+      low_dots[t][0] = low_dots[t][1] = start;
+      start = _mm512_setzero_si512();
+    }
     dots[t][0] = dots[t][1] = start;
   }
 #pragma GCC unroll 8
@@ -161,17 +170,25 @@ inline void wide_part(const std::byte* const (&codes)[2], const Scales<kType> (&
     const __m512i code0 = load_step<kFormat.codes>(codes[0], s),
                   code1 = load_step<kFormat.codes>(codes[1], s);
 #pragma GCC unroll 6
-    for (int t = 0; t < kWideTokens; ++t) {
+    for (int t = 0; t < kTokens; ++t) {
       const __m512i four = broadcast_four(x.high + 32 * (at + t) + 4 * s);
       dots[t][0] = _mm512_dpbusd_epi32(dots[t][0], code0, four);
       dots[t][1] = _mm512_dpbusd_epi32(dots[t][1], code1, four);
+      if constexpr (kFine) {
+        const __m512i low_four = broadcast_four(x.low + 32 * (at + t) + 4 * s);
+        low_dots[t][0] = _mm512_dpbusd_epi32(low_dots[t][0], code0, low_four);
+        low_dots[t][1] = _mm512_dpbusd_epi32(low_dots[t][1], code1, low_four);
+      }
     }
   }
 #pragma GCC unroll 6
-  for (int t = 0; t < kWideTokens; ++t) {
+  for (int t = 0; t < kTokens; ++t) {
     const __m512 x_scale = _mm512_set1_ps(x.scale[at + t]);
 #pragma GCC unroll 2
     for (int g = 0; g < 2; ++g) {
+      if constexpr (kFine) {
+        dots[t][g] = _mm512_add_epi32(low_dots[t][g], _mm512_slli_epi32(dots[t][g], 8));
+      }
       sums[t][g] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[t][g]),
                                    _mm512_mul_ps(scales[g].scale[part], x_scale), sums[t][g]);
       if constexpr (kFormat.has_minimum()) {
@@ -183,15 +200,15 @@ inline void wide_part(const std::byte* const (&codes)[2], const Scales<kType> (&
   }
 }
 
-// Groups `group` and `group + 1`, tokens i .. i + 5 of the call, which follow each other in x.
-template <TensorType kType>
+// Groups `group` and `group + 1`, kTokens tokens of the call from i on, which follow each other in x.
+template <TensorType kType, Precision kPrecision, int kTokens>
 void wide_tile(const MatmulArgs& args, int64_t group, int64_t i) {
   constexpr PackedFormat kFormat = packed_format(kType);
   const Activations& x = *args.x;
   const int64_t group_bytes = args.weight->group_bytes();
-  __m512 sums[kWideTokens][2];
+  __m512 sums[kTokens][2];
 #pragma GCC unroll 6
-  for (int t = 0; t < kWideTokens; ++t) sums[t][0] = sums[t][1] = _mm512_setzero_ps();
+  for (int t = 0; t < kTokens; ++t) sums[t][0] = sums[t][1] = _mm512_setzero_ps();
   const std::byte* p = args.weight->group(group);
   Scales<kType> scales[2];
   int64_t at = args.first_token + i;
@@ -200,14 +217,20 @@ void wide_tile(const MatmulArgs& args, int64_t group, int64_t i) {
     scales[1].load_unit(p + group_bytes);
     p += kFormat.header_bytes();
     for (int64_t b = 0; b < kFormat.blocks_per_unit(); ++b, p += kFormat.block_bytes(), at += x.pitch) {
+      if constexpr (kPrecision == Precision::fine) {
+        for (int64_t line = 0; line < kFormat.block_bytes(); line += 64) {
+          _mm_prefetch(reinterpret_cast<const char*>(p + kPrefetchBytes + line), _MM_HINT_T0);
+          _mm_prefetch(reinterpret_cast<const char*>(p + group_bytes + kPrefetchBytes + line), _MM_HINT_T0);
+        }
+      }
       const std::byte* const codes[2] = {p + kFormat.scale_bytes(), p + group_bytes + kFormat.scale_bytes()};
       scales[0].load_block(p);
       scales[1].load_block(p + group_bytes);
       if constexpr (kFormat.scale_per_16()) {
-        wide_part<kType, 0, 4>(codes, scales, 0, x, at, sums);
-        wide_part<kType, 4, 4>(codes, scales, 1, x, at, sums);
+        wide_part<kType, kPrecision, kTokens, 0, 4>(codes, scales, 0, x, at, sums);
+        wide_part<kType, kPrecision, kTokens, 4, 4>(codes, scales, 1, x, at, sums);
       } else {
-        wide_part<kType, 0, 8>(codes, scales, 0, x, at, sums);
+        wide_part<kType, kPrecision, kTokens, 0, 8>(codes, scales, 0, x, at, sums);
       }
     }
   }
@@ -216,7 +239,7 @@ void wide_tile(const MatmulArgs& args, int64_t group, int64_t i) {
     const int64_t row = (group + g) * kGroupRows;
     const __mmask16 mask = tail_mask(args.weight->rows - row);
 #pragma GCC unroll 6
-    for (int t = 0; t < kWideTokens; ++t) {
+    for (int t = 0; t < kTokens; ++t) {
       float* y = args.y + (i + t) * args.y_stride + row;
       if (args.add) sums[t][g] = _mm512_add_ps(sums[t][g], _mm512_maskz_loadu_ps(mask, y));
       _mm512_mask_storeu_ps(y, mask, sums[t][g]);
@@ -229,7 +252,9 @@ template <TensorType kType, Precision kPrecision>
 void all_tiles(const MatmulArgs& args) {
   const int64_t fitting = (int64_t{384} << 10) / (args.weight->cols + 1);
   const int64_t stretch = fitting < 48 ? 48 : fitting / 12 * 12;
-  const bool wide = kPrecision == Precision::coarse && args.token_stride == 1;
+  // One token alone waits for memory, which likes one stream.
+  const bool wide = args.token_stride == 1 && args.n_tokens > 1;
+  constexpr int kWide = kPrecision == Precision::coarse ? kWideTokens : kFineWideTokens;
   for (int64_t begin = 0; begin < args.n_tokens; begin += stretch) {
     const int64_t end = begin + stretch < args.n_tokens ? begin + stretch : args.n_tokens;
     int64_t group = args.group_begin;
@@ -237,13 +262,12 @@ void all_tiles(const MatmulArgs& args) {
       for (; i + 4 <= end; i += 4) tile_to_memory<kType, kPrecision, 4>(args, g, i);
       for (; i < end; ++i) tile_to_memory<kType, kPrecision, 1>(args, g, i);
     };
-    if constexpr (kPrecision == Precision::coarse) {
-      for (; wide && group + 2 <= args.group_end; group += 2) {
-        int64_t i = begin;
-        for (; i + kWideTokens <= end; i += kWideTokens) wide_tile<kType>(args, group, i);
-        narrow_tiles(group, i);
-        narrow_tiles(group + 1, i);
-      }
+    for (; wide && group + 2 <= args.group_end; group += 2) {
+      int64_t i = begin;
+      for (; i + kWide <= end; i += kWide) wide_tile<kType, kPrecision, kWide>(args, group, i);
+      for (; i + 2 <= end; i += 2) wide_tile<kType, kPrecision, 2>(args, group, i);
+      narrow_tiles(group, i);
+      narrow_tiles(group + 1, i);
     }
     for (; group < args.group_end; ++group) narrow_tiles(group, begin);
   }

@@ -129,9 +129,10 @@ class AbsorbedAttention {
     const int64_t H = c_.n_heads, C = c_.kv_lora_rank, R = c_.rope_width, E = C + R, N = c_.nope_width;
     const auto [begin, end] = context_.team.share(n_ * H);
     for (int64_t item = begin; item < end; ++item) {
-      const int64_t t = place_.first_token + first_ + item / H, h = item % H;
+      // Head after head: its weights serve all tokens while they are in the cache.
+      const int64_t h = item / n_, i = item % n_, t = place_.first_token + first_ + i;
       const float* q = s_.q_TP + t * c_.query_width() + h * c_.key_width();
-      float* q_latent = s_.q_latent_THE + item * E;
+      float* q_latent = s_.q_latent_THE + (i * H + h) * E;
       kernels::PackedMatrix k_up_NC = head_part(w_.k_up_HNC, h, N);
       for (int64_t n = 0; n < N; n += kernels::kCombineRows) {
         k_up_NC.rows = std::min(kernels::kCombineRows, N - n);
