@@ -13,7 +13,7 @@ namespace plm::cli {
 
 struct ConversationOptions {
   int64_t n_predict = -1;
-  int64_t batch_size = 512;
+  int64_t batch_size = 1024;
   bool context_shift = false;  // drop the oldest turns when the context is full
   bool show_special = false;
 };

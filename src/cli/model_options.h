@@ -29,7 +29,7 @@ class ModelOptions {
  private:
   ModelSource model_;
   int64_t context_ = 0, default_context_ = 0;
-  int64_t batch_ = 2048, micro_batch_ = 512;
+  int64_t batch_ = 2048, micro_batch_ = 1024;
   int n_threads_ = 0, n_threads_batch_ = 0;
   std::string gpu_layers_;
   std::string cache_type_k_, cache_type_v_;

@@ -15,7 +15,7 @@ namespace plm::model {
 
 struct LoadOptions {
   kernels::Kernels kernels;
-  int64_t max_tokens = 512;                            // of one step
+  int64_t max_tokens = 1024;                           // of one step
   std::function<void(double fraction)> progress = {};  // may be empty; called by the loading thread
 };
 

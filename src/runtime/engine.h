@@ -27,7 +27,7 @@ struct EngineOptions {
   std::string model_path;
   int n_threads = 0;                                   // 0: as many as there are CPUs for this process
   int64_t context_length = 0;                          // of a session; 0: what the model was trained for
-  int64_t batch_size = 512;                            // tokens of one step of prefill
+  int64_t batch_size = 1024;                           // tokens of one step of prefill
   std::optional<TensorType> cache_type;                // f32, f16, bf16, q8_0; default: default_cache_type()
   std::string isa = {};                                // as PLM_ISA; empty: the environment, else the fastest
   std::function<void(double fraction)> progress = {};  // of loading
