@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "../gguf/crafted.h"
+#include "train/data/token_shard.h"
 
 namespace {
 
@@ -86,6 +87,20 @@ void add_tokenizer(Folder& folder) {
   folder.add("seed-sentencepiece-vocabulary", "Vx\n<unk>\n\xe2\x96\x81\na\n<0x41>\n\n\nA a");
 }
 
+bool add_token_shards(const std::filesystem::path& folder) {
+  std::filesystem::create_directories(folder);
+  for (const int64_t vocabulary_size : {300, 70'000}) {
+    const auto path = folder / fmt::format("seed-{}", vocabulary_size);
+    auto writer = plm::train::TokenShardWriter::create(path.string(), vocabulary_size, {1, 2});
+    if (!writer.ok()) return false;
+    for (const std::vector<int32_t>& document : {std::vector<int32_t>{1, 2, 299}, {7}, {0, 5}}) {
+      if (!writer->append(document).ok()) return false;
+    }
+    if (!writer->finish().ok()) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 int main(int argument_count, char** arguments) {
@@ -100,7 +115,8 @@ int main(int argument_count, char** arguments) {
   add_safetensors(safetensors);
   Folder tokenizer(root / "fuzz_tokenizer");
   add_tokenizer(tokenizer);
-  if (gguf.all_written() && safetensors.all_written() && tokenizer.all_written()) return 0;
+  const bool has_shards = add_token_shards(root / "fuzz_token_shard");
+  if (has_shards && gguf.all_written() && safetensors.all_written() && tokenizer.all_written()) return 0;
   fmt::print(stderr, "make_seeds: cannot write all files below {}\n", root.string());
   return 1;
 }
