@@ -43,8 +43,9 @@ class QuantizeCommand : public Command {
     app.add_flag("--leave-output-tensor", plan_options_.keep_output, "output.weight as it is");
     app.add_flag("--allow-requantize", plan_options_.may_requantize,
                  "take tensors that have lost precision already");
-    app.add_flag("--order-neurons,!--no-order-neurons", order_neurons_,
-                 "put neurons that fire together side by side (exact; needs an imatrix that knows)");
+    app.add_flag("--order-neurons", order_neurons_,
+                 "put neurons that fire together side by side (exact; the imatrix must know; its "
+                 "correlations of ffn_down then go unused)");
     app.add_flag("--dry-run", dry_run_, "only say what would be done and how large the file would be");
     app.add_option("-t,--threads", n_threads_, "threads (default: all CPUs)")
         ->check(within(-1, 1 << 20))
@@ -67,7 +68,7 @@ class QuantizeCommand : public Command {
   std::string in_, out_, importance_path_, output_type_, embedding_type_;
   quantize::PlanOptions plan_options_;
   std::optional<quantize::Importance> importance_;
-  bool order_neurons_ = true, dry_run_ = false, force_ = false, json_ = false;
+  bool order_neurons_ = false, dry_run_ = false, force_ = false, json_ = false;
   int n_threads_ = 0;
 };
 
