@@ -102,8 +102,9 @@ std::string json_report(const gguf::File& file, const ModelSummary& summary, con
             {"activated_parameters", summary.activated_parameters(options.zero_share)},
             {"activated_bytes_per_token", summary.activated_bytes(options.zero_share)}};
   if (summary.cache) {
-    json["cache_bytes_per_token"] = {{"latent_f16", summary.cache->latent_f16},
-                                     {"expanded_f16", summary.cache->expanded_f16}};
+    Json& cache = json["cache_bytes_per_token"];
+    if (summary.cache->latent_f16 > 0) cache["latent_f16"] = summary.cache->latent_f16;
+    cache["expanded_f16"] = summary.cache->expanded_f16;
   }
   json["metadata"] = std::move(metadata);
   if (!options.no_tensors) json["tensors"] = tensors_json(file);
@@ -130,7 +131,9 @@ std::string size_lines(const ModelSummary& summary, double zero_share) {
         "activated       {} parameters, {} bytes, when {:.1f} % of the squared-ReLU outputs are zero\n",
         summary.activated_parameters(zero_share), summary.activated_bytes(zero_share), 100 * zero_share);
   }
-  if (summary.cache) {
+  if (summary.cache && summary.cache->latent_f16 == 0) {
+    text += fmt::format("cache per token {} bytes (f16 keys and values)\n", summary.cache->expanded_f16);
+  } else if (summary.cache) {
     text += fmt::format("cache per token {} bytes (f16 latent); expanded keys and values: {} bytes\n",
                         summary.cache->latent_f16, summary.cache->expanded_f16);
   }

@@ -39,15 +39,22 @@ Result<std::optional<CacheBytes>> cache_bytes(const gguf::File& file, const std:
   PLM_TRY(const int64_t n_layers, read_size(file, prefix + "block_count"));
   PLM_TRY(const int64_t rope, read_size(file, prefix + "rope.dimension_count"));
   PLM_TRY(const int64_t n_heads, read_size(file, prefix + "attention.head_count"));
-  PLM_TRY(const int64_t key, read_size(file, prefix + "attention.key_length"));
-  PLM_TRY(const int64_t value, read_size(file, prefix + "attention.value_length"));
-  if (latent == 0 || n_layers == 0) return std::optional<CacheBytes>();
+  PLM_TRY(int64_t n_kv_heads, read_size(file, prefix + "attention.head_count_kv"));
+  PLM_TRY(const int64_t width, read_size(file, prefix + "embedding_length"));
+  PLM_TRY(int64_t key, read_size(file, prefix + "attention.key_length"));
+  PLM_TRY(int64_t value, read_size(file, prefix + "attention.value_length"));
+  if (n_layers == 0 || n_heads == 0) return std::optional<CacheBytes>();
+  // What absent keys mean.
+  if (n_kv_heads == 0) n_kv_heads = n_heads;
+  if (key == 0) key = width / n_heads;
+  if (value == 0) value = width / n_heads;
   constexpr int64_t kBytesF16 = 2;
   const double expanded =
-      static_cast<double>(n_layers) * static_cast<double>(n_heads) * static_cast<double>(key + value);
-  if (expanded > 1e15) return std::optional<CacheBytes>();  // no model: nothing worth printing
-  return std::optional(CacheBytes{.latent_f16 = n_layers * (latent + rope) * kBytesF16,
-                                  .expanded_f16 = n_layers * n_heads * (key + value) * kBytesF16});
+      static_cast<double>(n_layers) * static_cast<double>(n_kv_heads) * static_cast<double>(key + value);
+  if (expanded == 0 || expanded > 1e15)
+    return std::optional<CacheBytes>();  // no model: nothing worth printing
+  return std::optional(CacheBytes{.latent_f16 = latent == 0 ? 0 : n_layers * (latent + rope) * kBytesF16,
+                                  .expanded_f16 = n_layers * n_kv_heads * (key + value) * kBytesF16});
 }
 
 }  // namespace
@@ -70,7 +77,9 @@ Result<ModelSummary> summarize(const gguf::File& file) {
     add(summary.by_type[std::string(tensor_type_name(tensor.type))], tensor);
     add(summary.by_part[std::string(part_of(tensor.name))], tensor);
     if (contains(tensor.name, ".ffn_down.weight")) add(summary.down_projection, tensor);
+    if (contains(tensor.name, ".ffn_gate")) summary.is_gated = true;
   }
+  if (summary.is_gated) summary.down_projection = {};
   summary.is_output_tied =
       file.find_tensor("token_embd.weight") != nullptr && file.find_tensor("output.weight") == nullptr;
   summary.bytes_per_token = summary.all.bytes;

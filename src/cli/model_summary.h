@@ -19,8 +19,8 @@ struct TensorGroup {
 
 // Bytes of cache for one token of context, all layers.
 struct CacheBytes {
-  int64_t latent_f16 = 0;    // one row of latent and rope key a layer: what plm keeps
-  int64_t expanded_f16 = 0;  // keys and values of every head: what llama.cpp keeps
+  int64_t latent_f16 = 0;    // one row of latent and rope key a layer, which plm keeps; 0 if not latent
+  int64_t expanded_f16 = 0;  // keys and values of every head that has its own
 };
 
 struct ModelSummary {
@@ -35,9 +35,11 @@ struct ModelSummary {
   // What is left when the given share of ffn_down's rows is skipped because its input is zero.
   int64_t activated_parameters(double zero_share) const;
   int64_t activated_bytes(double zero_share) const;
+  // Empty in a gated feed-forward, whose SiLU is never zero.
   TensorGroup down_projection;
+  bool is_gated = false;
 
-  std::optional<CacheBytes> cache;  // for models with latent attention
+  std::optional<CacheBytes> cache;  // where the keys tell
 };
 
 // Fails only where a key that the sums need has a wrong type.

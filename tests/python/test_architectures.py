@@ -77,7 +77,12 @@ def test_every_command_serves_a_synthetic_model(plm, tmp_path, preset, cache_typ
     assert b"PPL" in plm.ok("perplexity", *how, "-f", text, "-c", 64)
     rows = json.loads(plm.ok("bench", *how, "-p", 8, "-n", 4, "-d", "0,40", "-r", 1, "-o", "json"))
     assert len(rows) == 4
-    assert plm.ok("inspect", model)
+    # 3 layers of key-value heads, 64 + 64 numbers of 2 bytes; nothing is skipped.
+    report = json.loads(plm.ok("inspect", "--json", model))
+    n_heads = {"qwen2-tiny": 2, "llama-tiny": 4}[preset]
+    assert report["cache_bytes_per_token"] == {"expanded_f16": 3 * n_heads * 128 * 2}
+    assert report["activated_parameters"] == report["parameters"]
+    assert b"squared-ReLU" not in plm.ok("inspect", model)
 
 
 def refusal(plm, model):
