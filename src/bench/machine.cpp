@@ -13,6 +13,10 @@ namespace {
 // Long enough that starting the threads does not count, short enough to be taken between repetitions.
 constexpr double kArithmeticSeconds = 0.008;
 
+// A thread that slept is woken beside the one that wakes it; the system needs a while to give it a CPU of its
+// own.
+constexpr double kWarmUpSeconds = 0.03;
+
 // Where results go that nobody looks at.
 std::atomic<uint64_t> ignored{0};
 
@@ -52,6 +56,9 @@ Result<MachineProbe> MachineProbe::create(kernels::Isa isa) {
 }
 
 void MachineProbe::sample(ThreadPool& pool, MachineSamples& samples) const {
+  for (const Stopwatch warm_up; warm_up.seconds() < kWarmUpSeconds;) {
+    pool.run([&](int) { ignored += peak_.fp32.run(1000); });
+  }
   const Stopwatch watch;
   pool.run([&](int thread) {
     const auto [begin, end] = pool.share(thread, static_cast<int64_t>(memory_.size()) / kernels::kReadBytes);
