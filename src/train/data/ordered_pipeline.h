@@ -26,7 +26,7 @@ class OrderedPipeline {
   using Work = std::function<Result<Done>(Part)>;
   using Take = std::function<Status(Done)>;
 
-  static Status run(int n_workers, Make make, Work work, Take take) {
+  static Status run(int n_workers, Make make, Work work, const Take& take) {
     OrderedPipeline pipeline(n_workers, std::move(make), std::move(work));
     return pipeline.take_all(take);
   }

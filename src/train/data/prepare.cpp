@@ -339,7 +339,7 @@ Status prepare_source(const TextSource& source, const std::vector<TextFile>& fil
     }
     return done;
   };
-  const auto take = [&](TokenizedPart part) -> Status {
+  const auto take = [&](const TokenizedPart& part) -> Status {
     PLM_TRY_STATUS(writer.take(part));
     progress.documents = before.documents + writer.documents();
     progress.tokens = before.tokens + writer.tokens();

@@ -108,7 +108,7 @@ Result<WordCounts> count_words(const std::vector<std::string>& paths, const Coun
   for (const auto& file : files) progress.file_bytes_all += file.bytes;
   AllDocuments documents(files, options);
   WordCounts counts;
-  const auto take = [&](CountedPart part) -> Status {
+  const auto take = [&](const CountedPart& part) -> Status {
     counts.add(part.counts);
     progress.documents += part.documents;
     progress.text_bytes += part.text_bytes;
