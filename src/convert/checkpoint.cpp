@@ -78,14 +78,14 @@ Status Checkpoint::add_indexed(const std::string& folder, const std::string& ind
   for (const auto& [tensor, file] : files) names.insert(file);
   shards_.reserve(names.size());
   for (const std::string& name : names) {
-    const auto added = add_shard(folder + "/" + name);
+    const auto added = add_shard(fmt::format("{}/{}", folder, name));
     if (!added)
       return added.error().with_context(fmt::format("{} names a shard that cannot be used", index_path));
   }
   for (const auto& [tensor, file] : files) {
     if (tensor.ends_with(".rotary_emb.inv_freq")) continue;
     const CheckpointTensor* found = find(tensor);
-    if (found == nullptr || path(*found) != folder + "/" + file) {
+    if (found == nullptr || path(*found) != fmt::format("{}/{}", folder, file)) {
       return make_error(ErrorKind::bad_data, "{}: tensor {}: not found in {}, where the index has it",
                         index_path, shown(tensor), file);
     }

@@ -221,6 +221,10 @@ Result<std::vector<std::string>> parse_merges_txt(std::string_view text, const s
 }
 
 Result<HfVocabulary> read_hf_vocabulary(const std::string& folder, const JsonFields& config, int64_t size) {
+  if (size > kLargestSize) {
+    return make_error(ErrorKind::bad_data, "{}: found {} tokens, expected at most {}", folder, size,
+                      kLargestSize);
+  }
   const std::string settings_path = folder + "/tokenizer_config.json";
   const std::string tokenizer_path = folder + "/tokenizer.json";
   PLM_TRY(const Json settings_json, read_json_object_if_there(settings_path));
