@@ -4,6 +4,8 @@
 // text; internal linkage for the same reason.
 #pragma once
 
+#include <utility>
+
 #include "kernels/kernels.h"
 
 namespace plm::kernels {
@@ -24,15 +26,13 @@ struct NeuronTurner {
   static void store(std::byte* at, Bytes v) { __builtin_memcpy(at, &v, sizeof v); }
 
   // Elements of a and b in turn, within each 128 bits: the lower halves of those, or the upper ones.
-  template <class Vector>
-  static Vector interleave(Vector a, Vector b, bool upper) {
+  template <bool kUpper, class Vector>
+  static Vector interleave(Vector a, Vector b) {
     constexpr int kCount = kWidth / sizeof(a[0]), kLane = 16 / sizeof(a[0]);
-    Vector order{};
-    for (int i = 0; i < kCount; ++i) {
-      const int from = i / kLane * kLane + i % kLane / 2 + (upper ? kLane / 2 : 0);
-      order[i] = static_cast<std::remove_reference_t<decltype(order[0])>>(i % 2 == 0 ? from : from + kCount);
-    }
-    return __builtin_shuffle(a, b, order);
+    return [&]<int... i>(std::integer_sequence<int, i...>) {
+      return __builtin_shufflevector(
+          a, b, (i / kLane * kLane + i % kLane / 2 + (kUpper ? kLane / 2 : 0) + i % 2 * kCount)...);
+    }(std::make_integer_sequence<int, kCount>{});
   }
 
   // Codes of one neuron's chunk: vector `part` of the 64 places of half `half`, without a sign.
@@ -72,12 +72,12 @@ struct NeuronTurner {
                     n1 = codes<kKind>(neuron + neuron_bytes, half, part);
         const Bytes n2 = codes<kKind>(neuron + 2 * neuron_bytes, half, part),
                     n3 = codes<kKind>(neuron + 3 * neuron_bytes, half, part);
-        const Pairs t0 = Pairs(interleave(n0, n1, false)), t1 = Pairs(interleave(n0, n1, true));
-        const Pairs t2 = Pairs(interleave(n2, n3, false)), t3 = Pairs(interleave(n2, n3, true));
-        store(&steps[4 * half][step][kWidth * part], Bytes(interleave(t0, t2, false)));
-        store(&steps[4 * half + 1][step][kWidth * part], Bytes(interleave(t0, t2, true)));
-        store(&steps[4 * half + 2][step][kWidth * part], Bytes(interleave(t1, t3, false)));
-        store(&steps[4 * half + 3][step][kWidth * part], Bytes(interleave(t1, t3, true)));
+        const Pairs t0 = Pairs(interleave<false>(n0, n1)), t1 = Pairs(interleave<true>(n0, n1));
+        const Pairs t2 = Pairs(interleave<false>(n2, n3)), t3 = Pairs(interleave<true>(n2, n3));
+        store(&steps[4 * half][step][kWidth * part], Bytes(interleave<false>(t0, t2)));
+        store(&steps[4 * half + 1][step][kWidth * part], Bytes(interleave<true>(t0, t2)));
+        store(&steps[4 * half + 2][step][kWidth * part], Bytes(interleave<false>(t1, t3)));
+        store(&steps[4 * half + 3][step][kWidth * part], Bytes(interleave<true>(t1, t3)));
       }
     }
   }
