@@ -50,12 +50,13 @@ std::span<const CommandEntry> all_commands() {
                    "  plm imatrix -m model-f16.gguf -f text.txt -o imatrix.gguf\n"
                    "  plm imatrix --in-file one.gguf --in-file two.gguf -o both.gguf\n",
                    make_imatrix_command},
-      CommandEntry{"convert", "a Hugging Face folder to a GGUF file, and back",
-                   "  plm convert PLM-1.8B-Instruct plm-f16.gguf --outtype f16\n"
-                   "  plm convert PLM-1.8B-Instruct plm-q8_0.gguf --outtype q8_0\n"
-                   "  plm convert plm-f16.gguf plm-folder\n"
-                   "Without --outtype the weights keep their type, and the way there and back loses nothing.\n",
-                   make_convert_command},
+      CommandEntry{
+          "convert", "a Hugging Face folder to a GGUF file, and back",
+          "  plm convert PLM-1.8B-Instruct plm-f16.gguf --outtype f16\n"
+          "  plm convert PLM-1.8B-Instruct plm-q8_0.gguf --outtype q8_0\n"
+          "  plm convert plm-f16.gguf plm-folder\n"
+          "Without --outtype the weights keep their type, and the way there and back loses nothing.\n",
+          make_convert_command},
       CommandEntry{"pull", "fetch a model from the Hugging Face hub; its path goes to stdout",
                    "  plm pull USER/REPO                    # Q4_K_M, else Q4_0, else the first model\n"
                    "  plm pull USER/REPO:Q8_0\n"
@@ -64,12 +65,13 @@ std::span<const CommandEntry> all_commands() {
                    "The cache is huggingface_hub's (HF_HOME, HF_HUB_CACHE); HF_TOKEN, HF_ENDPOINT and\n"
                    "HF_HUB_OFFLINE mean what they mean there. What broke off is continued the next time.\n",
                    make_pull_command},
-      CommandEntry{"prepare", "text to the token shards that training reads",
-                   "  plm prepare --tokenizer my-plm -o shards stories.txt more.jsonl.gz folder/\n"
-                   "  plm prepare --tokenizer my-plm -o shards --val-size 0.01 web=crawl/ books=books/\n"
-                   "  plm prepare --tokenizer my-plm -o shards --dataset c4_demo,wiki_demo --dataset-dir data\n"
-                   "Interrupted, the same command goes on where it stopped.\n",
-                   make_prepare_command},
+      CommandEntry{
+          "prepare", "text to the token shards that training reads",
+          "  plm prepare --tokenizer my-plm -o shards stories.txt more.jsonl.gz folder/\n"
+          "  plm prepare --tokenizer my-plm -o shards --val-size 0.01 web=crawl/ books=books/\n"
+          "  plm prepare --tokenizer my-plm -o shards --dataset c4_demo,wiki_demo --dataset-dir data\n"
+          "Interrupted, the same command goes on where it stopped.\n",
+          make_prepare_command},
       CommandEntry{"train-tokenizer", "a vocabulary of one's own: byte-level BPE, as Hugging Face files",
                    "  plm train-tokenizer --vocab-size 8192 -o my-plm stories.txt\n"
                    "  plm train-tokenizer --vocab-size 32000 -o my-plm --column content corpus/\n",
