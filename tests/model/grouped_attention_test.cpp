@@ -1,6 +1,7 @@
 // Models with grouped-query attention: what must be equal whatever the form, the threads, the cache and the
 // company in a step. That the numbers are right says tests/python/test_architectures.py.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -61,7 +62,9 @@ class GroupedAttention : public testing::TestWithParam<std::string> {
   };
 
   void SetUp() override {
-    path_ = (std::filesystem::path(testing::TempDir()) / ("plm_grouped_" + GetParam() + ".gguf")).string();
+    path_ = (std::filesystem::path(testing::TempDir()) /
+             ("plm_grouped_" + GetParam() + std::to_string(::getpid()) + ".gguf"))
+                .string();
     SynthOptions options{.preset = *find_synth_preset(GetParam()), .type = "F32", .progress = {}};
     options.preset.n_layers = 2;
     ASSERT_TRUE(write_synthetic_model(path_, options).ok());

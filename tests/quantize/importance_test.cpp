@@ -1,6 +1,7 @@
 #include "quantize/importance.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <cstring>
@@ -12,7 +13,8 @@ namespace plm::quantize {
 namespace {
 
 std::string temporary_path(const std::string& name) {
-  return (std::filesystem::path(testing::TempDir()) / ("plm_importance_" + name)).string();
+  return (std::filesystem::path(testing::TempDir()) / ("plm_importance_" + std::to_string(::getpid()) + name))
+      .string();
 }
 
 Importance small_importance() {

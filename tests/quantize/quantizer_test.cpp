@@ -1,6 +1,7 @@
 #include "quantize/quantizer.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <filesystem>
@@ -18,7 +19,8 @@ constexpr int64_t kWidth = 256, kNeurons = 512;
 
 class Quantizing : public testing::Test {
  protected:
-  Quantizing() : folder_(std::filesystem::path(testing::TempDir()) / "plm_quantizer_test") {
+  Quantizing()
+      : folder_(std::filesystem::path(testing::TempDir()) / ("plm_quantizer_" + std::to_string(::getpid()))) {
     std::filesystem::create_directories(folder_);
     std::mt19937 random(1);
     std::normal_distribution<float> normal(0.0f, 0.02f);

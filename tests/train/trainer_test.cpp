@@ -5,6 +5,7 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -34,8 +35,8 @@ class TrainerTest : public testing::Test {
  protected:
   void SetUp() override {
     at::set_num_threads(1);
-    root_ =
-        testing::TempDir() + "plm_trainer_" + testing::UnitTest::GetInstance()->current_test_info()->name();
+    root_ = testing::TempDir() + "plm_trainer_" + std::to_string(::getpid()) +
+            testing::UnitTest::GetInstance()->current_test_info()->name();
     fs::remove_all(root_);
     settings_.output_dir = root_ + "/out";
     settings_.model_name_or_path = root_;

@@ -64,7 +64,9 @@ void up_projection_rounded(const BlockContext& context, const PlmLayer& w, const
 void feed_forward(const BlockContext& context, const PlmLayer& w) {
   Workspace& s = context.work;
   const int64_t T = context.n_tokens(), D = context.config.width, F = context.config.ffn_width;
+  // The reference reads the numbers themselves, as do products with plain weights.
   const bool rounds = T > kPrivateTokens && context.step.trace == nullptr &&
+                      context.team.k.isa != kernels::Isa::reference &&
                       kernels::packed_format(w.ffn_down_DF.type).codes != kernels::CodeKind::plain;
   if (rounds && context.team.is_first()) s.hidden.begin(nullptr, T, F, F, kernels::Precision::coarse);
   context.mine().n_live = 0;
