@@ -26,9 +26,11 @@ endif()
 function(plm_set_warnings target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wcast-align
                          $<$<CXX_COMPILER_ID:GNU>:-Wno-stringop-overflow -Wno-restrict>
-                         # Under a sanitizer g++ takes std::regex's own variables for uninitialised.
-                         $<$<AND:$<CXX_COMPILER_ID:GNU>,$<BOOL:${PLM_SANITIZE}>>:-Wno-maybe-uninitialized>
                          $<$<BOOL:${PLM_WARNINGS_AS_ERRORS}>:-Werror>)
+  if(PLM_SANITIZE AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # g++ takes std::regex's own variables for uninitialised there.
+    target_compile_options(${target} PRIVATE -Wno-maybe-uninitialized)
+  endif()
 endfunction()
 
 # plm_add_folder(NAME gguf DEPS base SOURCES reader.cpp ...)
