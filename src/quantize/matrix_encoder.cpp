@@ -88,7 +88,8 @@ Result<MatrixEncoder> MatrixEncoder::create(const gguf::File& file, const Planne
       permute(encoder.weights_, *move.order);
   }
   const bool columns_move = move.order != nullptr && move.axis == NeuronMove::Axis::columns;
-  if (!encoder.weights_.empty() && statistics->correlations.block != 0 && !columns_move) {
+  if (!encoder.weights_.empty() && statistics != nullptr && statistics->correlations.block != 0 &&
+      !columns_move) {
     encoder.moments_ = SecondMoments(statistics->correlations, encoder.weights_);
   }
   return encoder;

@@ -145,12 +145,12 @@ Result<Plan> make_plan(const gguf::File& file, const PlanOptions& options) {
   const std::map<std::string_view, TensorPlace> place_of = places(file);
   const Planner planner(options, traits);
   for (const gguf::TensorInfo& tensor : file.tensors()) {
-    PlannedTensor planned = planner.plan(tensor, place_of.at(tensor.name));
+    const PlannedTensor planned = planner.plan(tensor, place_of.at(tensor.name));
     PLM_TRY_STATUS(check_source(file, planned, options));
     plan.bytes_before += tensor.bytes;
     plan.bytes_after += planned.bytes;
     plan.n_elements += tensor.n_elements;
-    plan.tensors.push_back(std::move(planned));
+    plan.tensors.push_back(planned);
   }
   if (plan.tensors.empty()) {
     return make_error(ErrorKind::bad_data, "{}: found no tensors, expected a model", file.path());
