@@ -91,7 +91,8 @@ def main():
         print("tidy: no sources to look at", file=sys.stderr)
         return 1
     version = subprocess.run([TIDY, "--version"], capture_output=True, check=True).stdout
-    common = version + (ROOT / ".clang-tidy").read_bytes()
+    configurations = sorted(ROOT.glob("src/*/.clang-tidy"))
+    common = version + b"".join(path.read_bytes() for path in [ROOT / ".clang-tidy", *configurations])
     cache = cache_folder()
     n_known, dirty = 0, []
     with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:

@@ -59,9 +59,10 @@ struct LaneBlocks {
   // Fills one lane. scale: importance_scale() of the blocks that are judged together.
   void fill(int lane, const float* in, float unit, const float* importance, float scale) {
     const float inverse = 1.0f / unit;
+    const bool weighs = importance != nullptr && scale > 0;
     for (int i = 0; i < kSize; ++i) {
       x[i][lane] = std::isfinite(in[i]) ? in[i] * inverse : 0.0f;
-      weight[i][lane] = scale > 0 ? kLeastWeight + std::max(0.0f, importance[i] * scale) : 1.0f;
+      weight[i][lane] = weighs ? kLeastWeight + std::max(0.0f, importance[i] * scale) : 1.0f;
     }
   }
 };
