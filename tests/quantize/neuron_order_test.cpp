@@ -17,7 +17,9 @@ std::vector<uint64_t> scattered_groups() {
   std::vector<uint64_t> firing(128 * kFiringWords);
   for (size_t word = 0; word < kFiringWords; ++word) {
     for (size_t group = 0; group < 4; ++group) {
-      const uint64_t bits = random() & random() & random();
+      uint64_t bits = random();
+      bits &= random();
+      bits &= random();
       for (size_t i = 0; i < 32; ++i) firing[(4 * i + group) * kFiringWords + word] = bits;
     }
   }

@@ -67,7 +67,7 @@ class Quantizing : public testing::Test {
   }
 
   Result<QuantizeSummary> quantize(std::string_view type, const std::string& out,
-                                   QuantizeOptions options = {}, int n_threads = 2) {
+                                   const QuantizeOptions& options = {}, int n_threads = 2) {
     const gguf::File file = model();
     PLM_TRY(const Plan plan,
             make_plan(file, {.file_type = find_file_type(type), .importance = options.importance}));

@@ -13,7 +13,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-tokenizer::VocabularyData train(const WordCounts& counts, BpeOptions options) {
+tokenizer::VocabularyData train(const WordCounts& counts, const BpeOptions& options) {
   auto data = train_bpe(counts, options);
   EXPECT_TRUE(data.ok()) << (data.ok() ? "" : data.error().message);
   return *std::move(data);

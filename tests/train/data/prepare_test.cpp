@@ -227,7 +227,7 @@ TEST_F(Prepare, DividesByTextSoThatADocumentNeverChangesSides) {
   // The same text in another order, among others, and from another kind of file.
   std::string lines;
   for (const auto& text : validation) {
-    if (text.find('\n') == std::string::npos) lines = text + "\n" + lines;
+    if (text.find('\n') == std::string::npos) lines.insert(0, text).insert(text.size(), "\n");
   }
   auto again = options("again");
   again.validation_share = 0.3;
