@@ -79,7 +79,7 @@ Result<std::vector<train::TextSource>> TextOptions::sources() const {
   for (const auto& input : inputs_) {
     const auto [name, path] = split_input(input);
     const auto found = std::find_if(sources.begin(), sources.end(),
-                                    [&name = name](const auto& source) { return source.name == name; });
+                                    [&wanted = name](const auto& source) { return source.name == wanted; });
     if (found != sources.end()) {
       found->paths.push_back(path);
     } else {
