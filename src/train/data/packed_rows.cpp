@@ -134,8 +134,8 @@ Status PackedRows::fill_row(Place place, Batch& batch, int64_t b) const {
 
 Result<Batch> PackedRows::batch(int64_t first_row, int64_t n_rows) const {
   if (first_row < 0 || n_rows < 1 || first_row > std::numeric_limits<int64_t>::max() - n_rows) {
-    return make_error(ErrorKind::invalid_argument, "rows {} to {} of the training data do not exist",
-                      first_row, first_row + n_rows);
+    return make_error(ErrorKind::invalid_argument, "{} rows of the training data from row {} on do not exist",
+                      n_rows, first_row);
   }
   if (n_rows > kMaxBatchNumbers / options_.row_tokens) {
     return make_error(ErrorKind::invalid_argument, "a batch of {} rows of {} tokens is too large", n_rows,
