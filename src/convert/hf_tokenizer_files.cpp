@@ -79,7 +79,7 @@ JsonOut special_part(const std::string& token, int type_id) {
 
 // bos before and eos after each text, as far as the file asks for them.
 JsonOut post_processor(const VocabularyData& data) {
-  const JsonOut byte_level{
+  JsonOut byte_level{
       {"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", false}, {"use_regex", false}};
   const std::string* bos = data.add_bos.value_or(false) ? token_of(data, data.bos_id) : nullptr;
   const std::string* eos = data.add_eos.value_or(false) ? token_of(data, data.eos_id) : nullptr;

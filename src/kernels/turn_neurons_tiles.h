@@ -13,8 +13,8 @@ namespace {
 
 template <int kWidth>
 struct NeuronTurner {
-  typedef uint8_t Bytes __attribute__((vector_size(kWidth)));
-  typedef uint16_t Pairs __attribute__((vector_size(kWidth)));
+  using Bytes __attribute__((vector_size(kWidth))) = uint8_t;
+  using Pairs __attribute__((vector_size(kWidth))) = uint16_t;
   static constexpr int kParts = 64 / kWidth;  // vectors of 64 places
   static_assert(kWidth % 16 == 0 && 64 % kWidth == 0);
 
@@ -49,7 +49,7 @@ struct NeuronTurner {
         const int sixteen = part * (kWidth / 16) + lane;
         const auto shift = static_cast<uint8_t>(4 * half + (kOne ? sixteen : sixteen / 2 * 2));
         constexpr uint8_t kMask = kOne ? 1 : 3;
-        typedef uint8_t Lane __attribute__((vector_size(16)));
+        using Lane __attribute__((vector_size(16))) = uint8_t;
         Lane bits;
         __builtin_memcpy(&bits, chunk + 64 + (kOne ? 0 : sixteen % 2 * 16), 16);
         bits = ((bits >> shift) & kMask) << 4;
