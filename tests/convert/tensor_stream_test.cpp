@@ -95,7 +95,10 @@ TEST(TensorStream, ReordersRowsAcrossPieces) {
 
 TEST(TensorStream, ReordersRowsOfBlocks) {
   std::vector<float> numbers(8 * 64);
-  for (size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<float>(i / 64) + 1;
+  for (size_t i = 0; i < numbers.size(); ++i) {
+    const size_t row = i / 64;
+    numbers[i] = static_cast<float>(row) + 1;
+  }
   const TensorSource plain{.bytes = bytes_of(numbers), .type = TensorType::f32, .rows = 8, .cols = 64};
   const Converted blocks = convert(plain, TensorType::q8_0);
   const TensorSource source{.bytes = blocks.bytes,
