@@ -188,7 +188,7 @@ std::string escape_path(std::string_view path) {
 
 struct HttpClient::State {
   struct Free {
-    void operator()(CURL* curl) const { curl_easy_cleanup(curl); }
+    void operator()(CURL* owned) const { curl_easy_cleanup(owned); }
   };
   std::unique_ptr<CURL, Free> curl;
   Settings settings;
