@@ -52,8 +52,8 @@ void matmul(benchmark::State& state, Isa isa, TensorType type, int64_t n_tokens)
   pack_groups({type, file.data(), kFfnWidth, kModelWidth}, map, 0, weight.n_groups(), memory.data());
 
   const auto x = random_floats(n_tokens * kModelWidth);
-  Activations input = *Activations::allocate(n_tokens, kModelWidth);
-  input.begin(x.data(), n_tokens, kModelWidth, kModelWidth, precision_for(n_tokens));
+  Activations input = *Activations::allocate(n_tokens, kModelWidth, kernels.many_tokens);
+  input.begin(x.data(), n_tokens, kModelWidth, kModelWidth, kernels.precision_for(n_tokens));
   for (int64_t t = 0; t < n_tokens; ++t) kernels.quantize_token(x.data() + t * kModelWidth, input, t);
   std::vector<float> y(static_cast<size_t>(n_tokens * kFfnWidth));
   for (auto _ : state) {

@@ -11,9 +11,31 @@
 #if defined(__aarch64__) && defined(__linux__)
 #include <sys/auxv.h>
 #endif
+#if defined(__x86_64__) && defined(__linux__)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#endif
 
 namespace plm {
 namespace {
+
+#if defined(__x86_64__)
+// Tiles are state that Linux saves only for a process that asked for it (Documentation/arch/x86/xstate.rst);
+// all threads started afterwards may use them too.
+bool amx_is_permitted() {
+#ifdef __linux__
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) == 0) return false;
+  constexpr unsigned kTile = 1U << 24, kInt8 = 1U << 25,
+                     kBf16 = 1U << 22;  // of EDX, Intel SDM volume 2, CPUID
+  if ((edx & kTile) == 0 || (edx & kInt8) == 0 || (edx & kBf16) == 0) return false;
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+  return ::syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
+#endif
+}
+#endif
 
 CpuFeatures detect() {
   CpuFeatures f;
@@ -25,6 +47,7 @@ CpuFeatures detect() {
   f.avx512_vnni = f.avx512 && __builtin_cpu_supports("avx512vnni");
   f.avx512_bf16 = f.avx512 && __builtin_cpu_supports("avx512bf16");
   f.avx512_vbmi = f.avx512 && __builtin_cpu_supports("avx512vbmi");
+  f.amx = f.avx512_bf16 && amx_is_permitted();
 #elif defined(__aarch64__)
   f.neon = true;
 #if defined(__linux__)

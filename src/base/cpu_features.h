@@ -12,6 +12,7 @@ struct CpuFeatures {
   bool avx512_vnni = false;
   bool avx512_bf16 = false;
   bool avx512_vbmi = false;
+  bool amx = false;  // tiles and their bf16 and int8 products, and the kernel lets this process use them
   // arm64
   bool neon = false;
   bool dotprod = false;

@@ -14,7 +14,7 @@ int64_t pitch_for(int64_t n_tokens) {
 
 }  // namespace
 
-Result<Activations> Activations::allocate(int64_t max_tokens, int64_t max_width) {
+Result<Activations> Activations::allocate(int64_t max_tokens, int64_t max_width, Precision many) {
   Activations a;
   a.max_tokens = max_tokens;
   a.max_width = max_width;
@@ -32,6 +32,7 @@ Result<Activations> Activations::allocate(int64_t max_tokens, int64_t max_width)
   const size_t half_at = reserve(n_coarse, 8), sum_at = reserve(n_coarse, 4),
                half_sum_at = reserve(n_coarse, 8);
   const size_t sum8_at = reserve(n_coarse, 4);
+  const size_t bf16_at = reserve(many == Precision::bf16 ? n_coarse : 0, 64);
   PLM_TRY(a.storage,
           AlignedBuffer::allocate(size + 64));  // kernels may read one vector past the end of a tile
   std::byte* base = a.storage.data();
@@ -42,13 +43,15 @@ Result<Activations> Activations::allocate(int64_t max_tokens, int64_t max_width)
   a.block_sum8 = reinterpret_cast<int32_t*>(base + sum8_at);
   a.scaled_sum = reinterpret_cast<float*>(base + sum_at);
   a.scaled_half_sum = reinterpret_cast<float*>(base + half_sum_at);
+  if (many == Precision::bf16) a.bf16 = reinterpret_cast<uint16_t*>(base + bf16_at);
   return a;
 }
 
 void Activations::begin(const float* values_TK, int64_t tokens, int64_t columns, int64_t stride,
                         Precision wanted) {
   PLM_CHECK(tokens <= max_tokens && columns <= max_width);
-  PLM_CHECK(wanted == Precision::coarse || tokens <= kFineTokens);
+  PLM_CHECK(wanted != Precision::fine || tokens <= kFineTokens);
+  PLM_CHECK(wanted != Precision::bf16 || bf16 != nullptr);
   values = values_TK;
   value_stride = stride;
   n_tokens = tokens;

@@ -5,6 +5,8 @@
 //   fine    q has 16 bits, kept as two planes of signed bytes, q = 256 high + low. For few tokens:
 //           decode waits for memory anyway, and the rounding costs nothing that can be seen.
 //   coarse  q has 8 bits. For prefill, which is bound by arithmetic.
+//   bf16    x is rounded to bfloat16 and multiplied as such: for prefill on a CPU with matrix units, where
+//           this is both faster and, without a scale shared by 32 numbers, nearer to x than coarse.
 // Plain weights (F32, F16, BF16) read the numbers themselves.
 #pragma once
 
@@ -15,18 +17,16 @@
 
 namespace plm::kernels {
 
-enum class Precision { fine, coarse };
+enum class Precision { fine, coarse, bf16 };
 
 // Up to this many tokens the input of a product is kept fine.
 inline constexpr int64_t kFineTokens = 8;
 
-constexpr Precision precision_for(int64_t n_tokens) {
-  return n_tokens <= kFineTokens ? Precision::fine : Precision::coarse;
-}
-
 struct Activations {
-  // Room for that many tokens of that width. The fields below are set up by begin().
-  static Result<Activations> allocate(int64_t max_tokens, int64_t max_width);
+  // Room for that many tokens of that width, for more than kFineTokens of them in the precision `many`
+  // (Kernels::many_tokens). The fields below are set up by begin().
+  static Result<Activations> allocate(int64_t max_tokens, int64_t max_width,
+                                      Precision many = Precision::coarse);
 
   // Starts a new input: values stay with the caller, rows value_stride apart.
   void begin(const float* values_TK, int64_t n_tokens, int64_t width, int64_t value_stride,
@@ -46,6 +46,7 @@ struct Activations {
   int64_t pitch = 0;
   int8_t* high = nullptr;         // [block][token][32]; the only plane when coarse
   int8_t* low = nullptr;          // [block][token][32]
+  uint16_t* bf16 = nullptr;       // [block][token][32]; instead of all the other planes
   float* scale = nullptr;         // [block][token]
   int32_t* half_sum = nullptr;    // [block][token][2]: sums of q over the two halves of the block
   int32_t* block_sum8 = nullptr;  // [block][token]: -8 times the sum over the whole block, a start value

@@ -19,7 +19,7 @@
 
 namespace plm::kernels {
 
-enum class Isa { reference, avx2, avx512, avx512_bf16, neon, neon_dotprod, neon_i8mm };
+enum class Isa { reference, avx2, avx512, avx512_bf16, amx, neon, neon_dotprod, neon_i8mm };
 
 std::string_view isa_name(Isa isa);
 
@@ -155,6 +155,12 @@ int64_t group_attend_scratch_bytes(int64_t n_heads, int64_t n_rows);
 struct Kernels {
   Isa isa = Isa::reference;
 
+  // How the input of a product is kept for more than kFineTokens tokens.
+  Precision many_tokens = Precision::coarse;
+  Precision precision_for(int64_t n_tokens) const {
+    return n_tokens <= kFineTokens ? Precision::fine : many_tokens;
+  }
+
   // out = weight * x / sqrt(mean(x^2) + epsilon), n numbers. out may be x.
   void (*rms_norm)(const float* x, const float* weight, int64_t n, float epsilon, float* out) = nullptr;
 
@@ -186,8 +192,8 @@ struct Kernels {
 };
 
 // The fastest kernels for this CPU, or those named by the environment variable PLM_ISA
-// (reference, avx2, avx512, avx512_bf16, neon, ...): an error if the name is unknown or the CPU cannot run
-// them.
+// (reference, avx2, avx512, avx512_bf16, amx, neon, ...): an error if the name is unknown or the CPU cannot
+// run them.
 Result<Kernels> select_kernels();
 Result<Kernels> select_kernels(std::string_view isa);
 
@@ -205,6 +211,7 @@ void use_reference(Kernels& kernels);
 void use_avx2(Kernels& kernels);
 void use_avx512(Kernels& kernels);
 void use_avx512_bf16(Kernels& kernels);
+void use_amx(Kernels& kernels);
 void use_neon(Kernels& kernels);
 void use_neon_dotprod(Kernels& kernels);
 void use_neon_i8mm(Kernels& kernels);

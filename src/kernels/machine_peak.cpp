@@ -9,6 +9,7 @@ MachinePeak machine_peak(Isa isa) {
   if (isa >= Isa::avx2) use_avx2(peak);
   if (isa >= Isa::avx512) use_avx512(peak);
   if (isa >= Isa::avx512_bf16) use_avx512_bf16(peak);
+  if (isa >= Isa::amx) use_amx(peak);
 #elif defined(__aarch64__)
   if (isa >= Isa::neon) use_neon(peak);
   if (isa >= Isa::neon_dotprod) use_neon_dotprod(peak);

@@ -35,6 +35,7 @@ void use_reference(MachinePeak& peak);
 void use_avx2(MachinePeak& peak);
 void use_avx512(MachinePeak& peak);
 void use_avx512_bf16(MachinePeak& peak);
+void use_amx(MachinePeak& peak);
 void use_neon(MachinePeak& peak);
 void use_neon_dotprod(MachinePeak& peak);
 void use_neon_i8mm(MachinePeak& peak);

@@ -26,6 +26,8 @@ constexpr Level kLevels[] = {
     {Isa::avx512, "avx512", [] { return cpu_features().avx512_vnni; }, use_avx512},
     {Isa::avx512_bf16, "avx512_bf16", [] { return cpu_features().avx512_vnni && cpu_features().avx512_bf16; },
      use_avx512_bf16},
+    {Isa::amx, "amx",
+     [] { return cpu_features().avx512_vnni && cpu_features().avx512_bf16 && cpu_features().amx; }, use_amx},
 #elif defined(__aarch64__)
     {Isa::neon, "neon", [] { return cpu_features().neon; }, use_neon},
     {Isa::neon_dotprod, "neon_dotprod", [] { return cpu_features().dotprod; }, use_neon_dotprod},
@@ -34,8 +36,8 @@ constexpr Level kLevels[] = {
 #endif
 };
 
-constexpr std::array kAllNames = {"reference", "avx2",         "avx512",   "avx512_bf16",
-                                  "neon",      "neon_dotprod", "neon_i8mm"};
+constexpr std::array kAllNames = {"reference", "avx2", "avx512",       "avx512_bf16",
+                                  "amx",       "neon", "neon_dotprod", "neon_i8mm"};
 
 Kernels up_to(Isa isa) {
   Kernels kernels;

@@ -2,14 +2,15 @@
 
 namespace plm::model {
 
-Result<StepInputs> StepInputs::allocate(int64_t max_tokens, int64_t widest, int n_threads) {
+Result<StepInputs> StepInputs::allocate(int64_t max_tokens, int64_t widest, int n_threads,
+                                        kernels::Precision many_tokens) {
   StepInputs inputs;
   inputs.of_thread_.resize(static_cast<size_t>(n_threads));
   const int64_t padded = (widest + 31) / 16 * 16;  // vectors may read past the end
   const int64_t n_rows = max_tokens + n_threads * kPrivateTokens;
   PLM_TRY(inputs.storage_, AlignedBuffer::allocate(static_cast<size_t>(n_rows * padded) * sizeof(float)));
   inputs.shared_.values_TK = inputs.storage_.as<float>();
-  PLM_TRY(inputs.shared_.rounded, kernels::Activations::allocate(max_tokens, widest));
+  PLM_TRY(inputs.shared_.rounded, kernels::Activations::allocate(max_tokens, widest, many_tokens));
   float* next = inputs.shared_.values_TK + max_tokens * padded;
   for (Input& mine : inputs.of_thread_) {
     mine.values_TK = next;
@@ -24,7 +25,7 @@ ThreadPool::Range StepInputs::begin(const Team& team, Input& input, const float*
   const bool is_shared = &input == &shared_;
   // All have left a shared input behind at the last barrier.
   if (!is_shared || team.is_first()) {
-    input.rounded.begin(values_TK, n_tokens, width, width, kernels::precision_for(n_tokens));
+    input.rounded.begin(values_TK, n_tokens, width, width, team.k.precision_for(n_tokens));
   }
   if (!is_shared) return {0, n_tokens};
   team.barrier();

@@ -19,7 +19,8 @@ class StepInputs {
   // takes no longer than on one, and nobody waits.
   static constexpr int64_t kPrivateTokens = kernels::kFineTokens;
 
-  static Result<StepInputs> allocate(int64_t max_tokens, int64_t widest, int n_threads);
+  static Result<StepInputs> allocate(int64_t max_tokens, int64_t widest, int n_threads,
+                                     kernels::Precision many_tokens);
 
   // The first n_tokens rows of x, each times weight over its root mean square. x must be complete.
   struct Norm {

@@ -10,7 +10,7 @@
 namespace plm::runtime {
 
 TensorType default_cache_type(kernels::Isa isa) {
-  return isa == kernels::Isa::avx512_bf16 ? TensorType::bf16 : TensorType::f16;
+  return isa == kernels::Isa::avx512_bf16 || isa == kernels::Isa::amx ? TensorType::bf16 : TensorType::f16;
 }
 
 Result<std::unique_ptr<Engine>> Engine::load(const EngineOptions& options) {

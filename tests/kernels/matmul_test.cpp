@@ -51,7 +51,7 @@ struct Input {
       const float size = i / 32 % 3 == 0 ? 0.01f : 1.0f;
       values[i] = uniform(random, -size, size) * (random() % 50 == 0 ? 20.0f : 1.0f);
     }
-    auto room = Activations::allocate(tokens.prepared(), width);
+    auto room = Activations::allocate(tokens.prepared(), width, precision);
     activations = *std::move(room);
     activations.begin(values.data(), tokens.prepared(), width, stride, precision);
     for (int64_t t = 0; t < tokens.prepared(); ++t) {
@@ -69,11 +69,19 @@ struct Input {
   Numbers token(const Kernels& kernels, int64_t t) const {
     const float* row = values.data() + t * stride;
     const int64_t width = activations.width;
-    Activations alone = *Activations::allocate(1, width);
+    Activations alone = *Activations::allocate(1, width, activations.precision);
     alone.begin(row, 1, width, width, activations.precision);
     kernels.quantize_token(row, alone, 0);
     Numbers out;
     out.given.assign(row, row + width);
+    if (activations.precision == Precision::bf16) {
+      for (int64_t k = 0; k < width; ++k) {
+        const auto rounded = bf16_to_f32(alone.bf16[k]);
+        out.rounded.push_back(rounded);
+        out.rounding.push_back(kBf16Roundoff * std::fabs(row[k]));
+      }
+      return out;
+    }
     for (int64_t k = 0; k < width; ++k) {
       out.rounded.push_back(static_cast<double>(alone.scale[k / 32]) * rounded_integer(alone, k));
       if (k % 32 == 0) {
@@ -100,6 +108,7 @@ class Matmul : public testing::TestWithParam<std::tuple<Isa, TensorType>> {
   Random random{seed};
   testing::ScopedTrace trace{__FILE__, __LINE__, fmt::format("seed {}", seed)};
   const Kernels kernels = *select_kernels(isa_name(isa));
+  const Precision many = kernels.many_tokens;
 
   struct Call {
     Tokens tokens;
@@ -111,12 +120,16 @@ class Matmul : public testing::TestWithParam<std::tuple<Isa, TensorType>> {
   // Roundings on the way of one term into the result: quantised, at most four additions a block
   // (two halves, each with its scale and its minimum), and the product of the two scales, the dot
   // product turned into a float, the conversions of the test itself.
-  int64_t roundings(int64_t cols) const { return plain ? cols + 4 : 4 * (cols / 32) + 10; }
+  // In bf16 every product is added to the sum by itself.
+  int64_t roundings(int64_t cols, Precision precision) const {
+    return plain || precision == Precision::bf16 ? cols + 10 : 4 * (cols / 32) + 10;
+  }
 
   void expect_near_exact(const Weights& w, const Call& call) {
     SCOPED_TRACE(fmt::format("{} x {}, {} tokens from {} by {}, {}{}", w.packed.rows, w.packed.cols,
                              call.tokens.count, call.tokens.first, call.tokens.stride,
-                             call.precision == Precision::fine ? "fine" : "coarse", call.add ? ", add" : ""));
+                             call.precision == Precision::fine ? "fine" : "for many",
+                             call.add ? ", add" : ""));
     const int64_t rows = w.packed.rows, cols = w.packed.cols;
     const Input x(kernels, call.tokens, cols, call.precision, random);
     const int64_t y_stride = rows + 7;
@@ -146,24 +159,28 @@ class Matmul : public testing::TestWithParam<std::tuple<Isa, TensorType>> {
       const Input::Numbers numbers = x.token(kernels, call.tokens.first + t * call.tokens.stride);
       for (int64_t r = row_begin; r < row_end; ++r) {
         const int64_t i = t * y_stride + r;
-        expect_row(w, r, numbers, y[i], call.add ? before[static_cast<size_t>(i)] : 0.0f);
+        expect_row(w, r, call.precision, numbers, y[i], call.add ? before[static_cast<size_t>(i)] : 0.0f);
         if (HasFailure()) return;
       }
     }
   }
 
-  void expect_row(const Weights& w, int64_t r, const Input::Numbers& x, float y, float before) {
+  void expect_row(const Weights& w, int64_t r, Precision precision, const Input::Numbers& x, float y,
+                  float before) {
     const float* row = w.rows[static_cast<size_t>(r)].data();
     const float* sizes = w.sizes[static_cast<size_t>(r)].data();
     const double* used = rounds ? x.rounded.data() : x.given.data();
     double exact = before, exact_of_used = before, sum_of_sizes = std::fabs(before), input_error = 0;
+    double weight_error = 0;  // of weights rounded to bf16
     for (size_t k = 0; k < x.given.size(); ++k) {
       exact += row[k] * x.given[k];
       exact_of_used += row[k] * used[k];
       sum_of_sizes += sizes[k] * std::fabs(used[k]);
       input_error += std::fabs(row[k]) * x.rounding[k];
+      weight_error += kBf16Roundoff * std::fabs(row[k] * used[k]) + kSmallestNormal;
     }
-    const double sum_error = gamma(roundings(w.packed.cols)) * sum_of_sizes;
+    double sum_error = gamma(roundings(w.packed.cols, precision)) * sum_of_sizes;
+    if (rounds && precision == Precision::bf16) sum_error += (1 + gamma(w.packed.cols)) * weight_error;
     ASSERT_NEAR(y, exact_of_used, sum_error) << "row " << r;
     ASSERT_NEAR(y, exact, sum_error + (rounds ? input_error : 0)) << "row " << r;
   }
@@ -177,7 +194,7 @@ TEST_P(Matmul, IsWithinItsBoundForAnyNumberOfTokens) {
   const Weights w(type, 36, 2 * unit(), random);
   for (const int64_t n : {1, 2, 3, 4, 5, 8, 9, 16, 17, 33}) {
     for (const bool add : {false, true}) {
-      expect_near_exact(w, {.tokens = {n, 0, 1}, .precision = Precision::coarse, .add = add});
+      expect_near_exact(w, {.tokens = {n, 0, 1}, .precision = many, .add = add});
       if (n <= kFineTokens) {
         expect_near_exact(w, {.tokens = {n, 0, 1}, .precision = Precision::fine, .add = add});
       }
@@ -191,7 +208,7 @@ TEST_P(Matmul, TakesTheTokensOfOneHead) {
     expect_near_exact(w, {.tokens = tokens, .precision = Precision::fine});
   }
   for (const Tokens tokens : {Tokens{1, 9, 16}, Tokens{5, 3, 7}, Tokens{17, 2, 3}, Tokens{33, 1, 2}}) {
-    expect_near_exact(w, {.tokens = tokens, .precision = Precision::coarse});
+    expect_near_exact(w, {.tokens = tokens, .precision = many});
   }
 }
 
@@ -199,7 +216,7 @@ TEST_P(Matmul, TouchesOnlyTheRowsOfItsGroups) {
   for (const int64_t rows : {1, 7, 15, 16, 17, 31, 33, 48, 79}) {
     const Weights w(type, rows, unit(), random);
     const int64_t n_groups = w.packed.n_groups();
-    for (const Precision precision : {Precision::fine, Precision::coarse}) {
+    for (const Precision precision : {Precision::fine, many}) {
       for (const bool add : {false, true}) {
         expect_near_exact(w, {.tokens = {3, 0, 1}, .precision = precision, .add = add});
         expect_near_exact(
@@ -220,14 +237,14 @@ TEST_P(Matmul, IsWithinItsBoundForAnyWidth) {
     const Weights w(type, 20, cols, random);
     expect_near_exact(w, {.tokens = {1, 0, 1}, .precision = Precision::fine});
     expect_near_exact(w, {.tokens = {5, 0, 1}, .precision = Precision::fine});
-    expect_near_exact(w, {.tokens = {18, 0, 1}, .precision = Precision::coarse});
+    expect_near_exact(w, {.tokens = {18, 0, 1}, .precision = many});
   }
 }
 
-// More tokens than one stretch of the cache holds.
+// More tokens than one stretch of the cache holds, more columns than one chunk, groups without a neighbour.
 TEST_P(Matmul, IsWithinItsBoundForManyTokensOfAWideMatrix) {
   const Weights w(type, 3, 16 * 256, random);
-  expect_near_exact(w, {.tokens = {150, 0, 1}, .precision = Precision::coarse});
+  expect_near_exact(w, {.tokens = {150, 0, 1}, .precision = many});
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Matmul,

@@ -50,6 +50,7 @@ TEST(SelectKernels, OffersWhatTheCpuReports) {
   if (cpu.avx2) expected.push_back(Isa::avx2);
   if (cpu.avx512_vnni) expected.push_back(Isa::avx512);
   if (cpu.avx512_vnni && cpu.avx512_bf16) expected.push_back(Isa::avx512_bf16);
+  if (cpu.avx512_vnni && cpu.amx) expected.push_back(Isa::amx);
   if (cpu.neon) expected.push_back(Isa::neon);
   if (cpu.dotprod) expected.push_back(Isa::neon_dotprod);
   if (cpu.dotprod && cpu.i8mm) expected.push_back(Isa::neon_i8mm);
@@ -86,7 +87,7 @@ TEST(SelectKernels, RefusesAnUnknownNameAndListsTheKnownOnes) {
 TEST(SelectKernels, RefusesWhatThisMachineCannotRun) {
   const std::vector<Isa> available = available_isas();
   for (const Isa isa :
-       {Isa::avx2, Isa::avx512, Isa::avx512_bf16, Isa::neon, Isa::neon_dotprod, Isa::neon_i8mm}) {
+       {Isa::avx2, Isa::avx512, Isa::avx512_bf16, Isa::amx, Isa::neon, Isa::neon_dotprod, Isa::neon_i8mm}) {
     if (std::find(available.begin(), available.end(), isa) != available.end()) continue;
     const auto kernels = select_kernels(isa_name(isa));
     ASSERT_FALSE(kernels.ok()) << isa_name(isa);

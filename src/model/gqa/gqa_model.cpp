@@ -108,7 +108,8 @@ class GqaModel final : public Model {
 Result<std::unique_ptr<Model>> load_gqa_model(const gguf::File& file, GqaConfig config,
                                               const LoadOptions& options, ThreadPool& pool) {
   PLM_TRY(GqaWeights weights, GqaWeights::load(file, config, pool, options.progress));
-  PLM_TRY(GqaWorkspace workspace, GqaWorkspace::allocate(config.common, options.max_tokens, pool.size()));
+  PLM_TRY(GqaWorkspace workspace, GqaWorkspace::allocate(config.common, options.max_tokens, pool.size(),
+                                                         options.kernels.many_tokens));
   return std::unique_ptr<Model>(std::make_unique<GqaModel>(std::move(config), std::move(weights),
                                                            std::move(workspace), options.kernels));
 }

@@ -6,7 +6,8 @@
 
 namespace plm::model {
 
-Result<GqaWorkspace> GqaWorkspace::allocate(const Config& c, int64_t max_tokens, int n_threads) {
+Result<GqaWorkspace> GqaWorkspace::allocate(const Config& c, int64_t max_tokens, int n_threads,
+                                            kernels::Precision many_tokens) {
   GqaWorkspace w;
   w.max_tokens = max_tokens;
   w.threads.resize(static_cast<size_t>(n_threads));
@@ -38,8 +39,8 @@ Result<GqaWorkspace> GqaWorkspace::allocate(const Config& c, int64_t max_tokens,
   PLM_TRY(w.storage_, AlignedBuffer::allocate(measure.size()));
   Carver carver(w.storage_.data());
   carve(carver);
-  PLM_TRY(w.inputs,
-          StepInputs::allocate(T, std::max({c.width, c.ffn_width, c.value_out_width()}), n_threads));
+  PLM_TRY(w.inputs, StepInputs::allocate(T, std::max({c.width, c.ffn_width, c.value_out_width()}), n_threads,
+                                         many_tokens));
   return w;
 }
 

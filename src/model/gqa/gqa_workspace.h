@@ -18,7 +18,8 @@ struct GqaWorkspace {
   // The longest stretch, in positions.
   static constexpr int64_t kStretchRows = 2048;
 
-  static Result<GqaWorkspace> allocate(const Config& config, int64_t max_tokens, int n_threads);
+  static Result<GqaWorkspace> allocate(const Config& config, int64_t max_tokens, int n_threads,
+                                       kernels::Precision many_tokens);
 
   int64_t max_tokens = 0;
   float* x_TD = nullptr;  // the residual stream

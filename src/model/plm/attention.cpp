@@ -252,7 +252,7 @@ class ExpandedAttention {
   void read_latents(int64_t begin, int64_t n_rows) {
     const int64_t E = c_.cache_row_width(), C = c_.kv_lora_rank;
     const Cache& cache = *place_.slice.cache;
-    if (context_.team.is_first()) s_.latents.begin(s_.latent_SE, n_rows, C, E, kernels::Precision::coarse);
+    if (context_.team.is_first()) s_.latents.begin(s_.latent_SE, n_rows, C, E, context_.team.k.many_tokens);
     context_.team.barrier();
     const auto [first, last] = context_.team.share(n_rows);
     for (int64_t row = first; row < last; ++row) {

@@ -31,11 +31,12 @@ void up_projection_rounded(const BlockContext& context, const PlmLayer& w, const
   const Team& team = context.team;
   ThreadWorkspace& mine = context.mine();
   const int64_t T = context.n_tokens(), F = context.config.ffn_width;
+  const UpTile tile = up_tile(team.k.many_tokens);
   const auto [group_begin, group_end] = team.share(w.ffn_up_FD.n_groups(), 2);
-  for (int64_t t = 0; t < T; t += kUpTokens) {
-    const int64_t n_tokens = std::min(kUpTokens, T - t);
-    for (int64_t group = group_begin; group < group_end; group += kUpGroups) {
-      const int64_t end = std::min(group + kUpGroups, group_end);
+  for (int64_t t = 0; t < T; t += tile.n_tokens) {
+    const int64_t n_tokens = std::min(tile.n_tokens, T - t);
+    for (int64_t group = group_begin; group < group_end; group += tile.n_groups) {
+      const int64_t end = std::min(group + tile.n_groups, group_end);
       const int64_t row = group * kernels::kGroupRows, n_rows = std::min(end * kernels::kGroupRows, F) - row;
       kernels::PackedMatrix rows = w.ffn_up_FD;
       rows.data = w.ffn_up_FD.group(group);
@@ -68,7 +69,7 @@ void feed_forward(const BlockContext& context, const PlmLayer& w) {
   const bool rounds = T > kPrivateTokens && context.step.trace == nullptr &&
                       context.team.k.isa != kernels::Isa::reference &&
                       kernels::packed_format(w.ffn_down_DF.type).codes != kernels::CodeKind::plain;
-  if (rounds && context.team.is_first()) s.hidden.begin(nullptr, T, F, F, kernels::Precision::coarse);
+  if (rounds && context.team.is_first()) s.hidden.begin(nullptr, T, F, F, context.team.k.many_tokens);
   context.mine().n_live = 0;
   const kernels::Activations& h_TD = normed_input(context, w.ffn_norm_D, s.x_TD);
   context.trace("ffn_in", h_TD.values, D, D);
@@ -114,7 +115,7 @@ const kernels::Activations& normed_input(const BlockContext& context, const std:
   float* values = is_private ? context.mine().input_TK : context.work.input_TK;
   const auto [begin, end] = is_private ? ThreadPool::Range{0, T} : team.share(T);
   // Every thread sets the same fields of a shared input, which all have left behind at the last barrier.
-  if (is_private || team.is_first()) input.begin(values, T, D, D, kernels::precision_for(T));
+  if (is_private || team.is_first()) input.begin(values, T, D, D, team.k.precision_for(T));
   if (!is_private) team.barrier();
   for (int64_t t = begin; t < end; ++t) {
     team.k.rms_norm(x_TD + t * D, norm_D.data(), D, context.config.rms_epsilon, values + t * D);
@@ -130,7 +131,7 @@ const kernels::Activations& plain_input(const BlockContext& context, const float
   const bool is_private = T <= kPrivateTokens;
   kernels::Activations& input = is_private ? context.mine().input : context.work.input;
   const auto [begin, end] = is_private ? ThreadPool::Range{0, T} : team.share(T);
-  if (is_private || team.is_first()) input.begin(values_TK, T, width, width, kernels::precision_for(T));
+  if (is_private || team.is_first()) input.begin(values_TK, T, width, width, team.k.precision_for(T));
   if (!is_private) team.barrier();
   for (int64_t t = begin; t < end; ++t) team.k.quantize_token(values_TK + t * width, input, t);
   if (!is_private) team.barrier();

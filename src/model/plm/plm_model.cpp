@@ -150,7 +150,8 @@ Result<std::unique_ptr<Model>> load_plm(const gguf::File& file, const LoadOption
   PLM_TRY(PlmWeights weights, PlmWeights::load(file, config, pool, options.progress));
   int64_t down_bytes = 0;
   for (const PlmLayer& layer : weights.layers) down_bytes = std::max(down_bytes, layer.ffn_down_DF.bytes());
-  PLM_TRY(Workspace workspace, Workspace::allocate(config, options.max_tokens, pool.size(), down_bytes));
+  PLM_TRY(Workspace workspace, Workspace::allocate(config, options.max_tokens, pool.size(), down_bytes,
+                                                   options.kernels.many_tokens));
   return std::unique_ptr<Model>(std::make_unique<PlmModel>(std::move(config), std::move(weights),
                                                            std::move(workspace), options.kernels));
 }

@@ -6,14 +6,15 @@
 
 namespace plm::model {
 
-Result<Workspace> Workspace::allocate(const Config& c, int64_t max_tokens, int n_threads,
-                                      int64_t down_bytes) {
+Result<Workspace> Workspace::allocate(const Config& c, int64_t max_tokens, int n_threads, int64_t down_bytes,
+                                      kernels::Precision many_tokens) {
   Workspace w;
   w.max_tokens = max_tokens;
   w.threads.resize(static_cast<size_t>(n_threads));
   w.dense_steps.resize(static_cast<size_t>(c.n_layers));
   const int64_t T = max_tokens, H = c.n_heads, C = c.kv_lora_rank, E = c.cache_row_width();
   const int64_t widest = std::max({c.width, c.ffn_width, c.value_out_width()});
+  const UpTile up = up_tile(many_tokens);
   const auto carve = [&](Carver& carver) {
     carver.take(w.x_TD, T * c.width);
     carver.take(w.input_TK, T * c.width);
@@ -35,7 +36,7 @@ Result<Workspace> Workspace::allocate(const Config& c, int64_t max_tokens, int n
       carver.take(mine.input_TK, kPrivateTokens * widest);
       carver.take(mine.live_index_F, c.ffn_width);
       carver.take(mine.live_value_F, c.ffn_width);
-      carver.take(mine.up_TF, kUpTokens * kUpGroups * kernels::kGroupRows);
+      carver.take(mine.up_TF, up.n_tokens * up.n_groups * kernels::kGroupRows);
       carver.take(mine.k_SQ, kernels::kExpandedRows * c.key_width());
       carver.take(mine.v_SV, kernels::kExpandedRows * c.value_width);
       carver.take(mine.latent_scratch,
@@ -49,9 +50,9 @@ Result<Workspace> Workspace::allocate(const Config& c, int64_t max_tokens, int n
   PLM_TRY(w.storage_, AlignedBuffer::allocate(measure.size()));
   Carver carver(w.storage_.data());
   carve(carver);
-  PLM_TRY(w.input, kernels::Activations::allocate(T, widest));
-  PLM_TRY(w.hidden, kernels::Activations::allocate(T, c.ffn_width));
-  PLM_TRY(w.latents, kernels::Activations::allocate(kExpandedStretch, C));
+  PLM_TRY(w.input, kernels::Activations::allocate(T, widest, many_tokens));
+  PLM_TRY(w.hidden, kernels::Activations::allocate(T, c.ffn_width, many_tokens));
+  PLM_TRY(w.latents, kernels::Activations::allocate(kExpandedStretch, C, many_tokens));
   for (ThreadWorkspace& mine : w.threads) {
     PLM_TRY(mine.input, kernels::Activations::allocate(kPrivateTokens, widest));
     PLM_TRY(mine.latent, kernels::Activations::allocate(1, std::max(C, c.nope_width)));

@@ -20,9 +20,15 @@ inline constexpr int64_t kLatentStretches = 256;
 // threads takes no longer than on one, and nobody waits.
 inline constexpr int64_t kPrivateTokens = kernels::kFineTokens;
 
-// The up projection of many tokens is computed in tiles of this many tokens and groups of 16 neurons.
-inline constexpr int64_t kUpTokens = 180;
-inline constexpr int64_t kUpGroups = 4;
+// The up projection of many tokens is computed in tiles of this many tokens and groups of 16 neurons, which
+// stay in the cache until they are squared and rounded. Kernels with matrix units turn the weights of a tile
+// into numbers first, which many tokens must pay for.
+struct UpTile {
+  int64_t n_tokens, n_groups;
+};
+constexpr UpTile up_tile(kernels::Precision precision) {
+  return precision == kernels::Precision::bf16 ? UpTile{320, 16} : UpTile{180, 4};
+}
 
 // What a thread has for itself.
 struct ThreadWorkspace {
@@ -42,7 +48,7 @@ struct ThreadWorkspace {
 struct Workspace {
   // down_bytes: of the largest down projection, packed as rows.
   static Result<Workspace> allocate(const Config& config, int64_t max_tokens, int n_threads,
-                                    int64_t down_bytes);
+                                    int64_t down_bytes, kernels::Precision many_tokens);
 
   int64_t max_tokens = 0;
   float* x_TD = nullptr;      // the residual stream
