@@ -11,6 +11,16 @@ requirements=tools/requirements-test.txt
 machine=$(python3 -c 'import platform, sys; print(platform.machine(), sys.version_info[:2])'
           grep -m1 -E '^(flags|Features)' /proc/cpuinfo 2>/dev/null || true)
 key=$(printf '%s' "$machine" | cksum | cut -d' ' -f1)
+# Its AMX products crash with arch plm (a segmentation fault in ggml_backend_amx_mul_mat, 0.3.36), so on a CPU with
+# AMX everything else that the CPU has is named instead.
+llama_cpu="-DGGML_NATIVE=ON"
+if grep -qw amx_int8 <<<"$machine"; then
+  llama_cpu="-DGGML_NATIVE=OFF"
+  for feature in AVX AVX2 FMA F16C BMI2 AVX512 AVX512_VBMI AVX512_VNNI AVX512_BF16; do
+    llama_cpu+=" -DGGML_$feature=ON"
+  done
+  key+=-without-amx
+fi
 stamp=$({ cat "$requirements"; echo "$key $plm_root"; } | cksum)
 
 if [ "$(cat .venv/plm-stamp 2>/dev/null)" = "$stamp" ]; then
@@ -32,7 +42,7 @@ log=.venv/llama-cpp-python.log
 mkdir -p "$wheels"
 if ! ls "$wheels"/llama_cpp_python-"${llama#*==}"-*.whl >/dev/null 2>&1; then
   echo "python: building $llama for this CPU (minutes, once; log in $log)"
-  export CMAKE_ARGS="-DGGML_NATIVE=ON -DGGML_OPENMP=OFF -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF \
+  export CMAKE_ARGS="$llama_cpu -DGGML_OPENMP=OFF -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF \
 -DLLAMA_BUILD_TOOLS=OFF -DLLAMA_BUILD_SERVER=OFF -DLLAVA_BUILD=OFF"
   # pip's own cache is passed over: it knows nothing of the CPU a wheel was built for.
   .venv/bin/python -m pip --disable-pip-version-check wheel --quiet --no-cache-dir --no-deps \

@@ -9,7 +9,7 @@ namespace plm::kernels::amx {
 
 void quantize_token(const float* x, Activations& out, int64_t token);
 void quantize_blocks(const QuantizeBlocksArgs& args);
-void matmul(const MatmulArgs& args);  // inputs in bf16; others as avx512
+void matmul(const MatmulArgs& args);  // bf16 inputs with quantised or BF16 weights; others as avx512
 
 // What a tile register is: rows of up to 64 bytes (Intel SDM volume 1, 18.2.1).
 struct alignas(64) TileShapes {

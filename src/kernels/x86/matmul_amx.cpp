@@ -1,4 +1,4 @@
-// Quantised matrix products with AMX (tdpbf16ps).
+// Matrix products with AMX (tdpbf16ps), of quantised and BF16 weights.
 //
 // A tile of inputs is 16 tokens x 32 columns as they lie in Activations::bf16; a tile of weights is 16 rows x
 // 32 columns, pairs of columns side by side, turned into bf16 numbers from the codes; a tile of sums is 16
@@ -80,6 +80,19 @@ void group_numbers(const std::byte* group, int64_t first, int64_t n, std::byte* 
     for (int64_t b = 0; b < kFormat.blocks_per_unit(); ++b, ++done, p += kFormat.block_bytes()) {
       block_numbers<kType>(p, scales, out + done * kTileBytes);
     }
+  }
+}
+
+// BF16 weights are numbers already: a column of 16 rows follows the other, and pairs are wanted.
+template <>
+void group_numbers<TensorType::bf16>(const std::byte* group, int64_t first, int64_t n, std::byte* out) {
+  alignas(64) static constexpr uint16_t kOrder[32] = {0,  16, 1,  17, 2,  18, 3,  19, 4,  20, 5,
+                                                      21, 6,  22, 7,  23, 8,  24, 9,  25, 10, 26,
+                                                      11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+  const __m512i order = _mm512_load_si512(kOrder);
+  const std::byte* at = group + first * kTileBytes;
+  for (int64_t i = 0; i < n * kTileBytes; i += 64) {
+    _mm512_store_si512(out + i, _mm512_permutexvar_epi16(order, avx512::load(at + i)));
   }
 }
 
@@ -250,9 +263,16 @@ void quantize_blocks(const QuantizeBlocksArgs& args) {
 }
 
 void matmul(const MatmulArgs& args) {
-  const bool is_tiled =
-      args.x->precision == Precision::bf16 &&
-      with_quantised_type(args.weight->type, [&]<TensorType kType>() { all_stretches<kType>(args); });
+  bool is_tiled = false;
+  if (args.x->precision == Precision::bf16) {
+    if (args.weight->type == TensorType::bf16 && args.weight->cols % kBlockCols == 0) {
+      all_stretches<TensorType::bf16>(args);
+      is_tiled = true;
+    } else {
+      is_tiled =
+          with_quantised_type(args.weight->type, [&]<TensorType kType>() { all_stretches<kType>(args); });
+    }
+  }
   if (!is_tiled) {
     avx512::matmul(args);
     return;
