@@ -73,7 +73,8 @@ class LatentAttend : public testing::TestWithParam<std::tuple<Isa, TensorType>> 
 
   // Rows in bf16 are multiplied as they are, by queries and weights rounded to bf16.
   ProductRounding rounding() const {
-    if (isa == Isa::avx512_bf16 && type == TensorType::bf16) return {kBf16Roundoff, kBf16Roundoff};
+    if ((isa == Isa::avx512_bf16 || isa == Isa::amx) && type == TensorType::bf16)
+      return {kBf16Roundoff, kBf16Roundoff};
     return {};
   }
 

@@ -96,19 +96,6 @@ void group_numbers<TensorType::bf16>(const std::byte* group, int64_t first, int6
   }
 }
 
-// Tiles 0-3: sums of token tile i and group g in 2 i + g. 4, 5: inputs. 6, 7: weights.
-void shape_tiles(int64_t n_tokens) {
-  TileShapes shapes;
-  for (int i = 0; i < 8; ++i) shapes.row_bytes[i] = 64, shapes.rows[i] = 16;
-  if (n_tokens < 2 * kTileTokens) {
-    const auto first = static_cast<uint8_t>(n_tokens < kTileTokens ? n_tokens : kTileTokens);
-    const auto second = static_cast<uint8_t>(n_tokens > kTileTokens ? n_tokens - kTileTokens : 1);
-    shapes.rows[0] = shapes.rows[1] = shapes.rows[4] = first;
-    shapes.rows[2] = shapes.rows[3] = shapes.rows[5] = second;
-  }
-  _tile_loadconfig(&shapes);
-}
-
 // What a thread has on its stack: a chunk of two groups' numbers, and the sums of two groups for a stretch of
 // tokens.
 struct Bench {

@@ -7,6 +7,7 @@ void use_amx(Kernels& kernels) {
   kernels.quantize_token = amx::quantize_token;
   kernels.quantize_blocks = amx::quantize_blocks;
   kernels.matmul = amx::matmul;
+  kernels.expanded_attend = amx::expanded_attend;
 }
 
 }  // namespace plm::kernels
