@@ -48,6 +48,8 @@ if ! ls "$wheels"/llama_cpp_python-"${llama#*==}"-*.whl >/dev/null 2>&1; then
   .venv/bin/python -m pip --disable-pip-version-check wheel --quiet --no-cache-dir --no-deps \
     --no-binary llama-cpp-python "$llama" -w "$wheels" >"$log" 2>&1 || true
 fi
+# Another wheel of the same version may be there.
+pip uninstall --quiet --yes llama-cpp-python >>"$log" 2>&1 || true
 if ! pip install --quiet --find-links "$wheels" --only-binary llama-cpp-python "$llama" >>"$log" 2>&1 ||
    ! .venv/bin/python -c 'import llama_cpp' >>"$log" 2>&1; then
   echo "$llama could not be built or loaded; see $log" | tee .venv/llama-cpp-python.missing
