@@ -6,6 +6,7 @@ Runs where PLM_TRAIN_BUILD_DIR names a build of the trainer (tools/ci.sh train).
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -101,7 +102,8 @@ def test_kill_9_at_random_moments_changes_no_bit(model_folder, texts, tmp_path):
     for step in (2, 3, 20, 39, 40, 41, 60, 90, 119, 120, 121, 150, 180, 199, 200, 201, 215):
         process = subprocess.Popen([PROGRAM, path], stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
         for line in process.stderr:
-            if line.startswith("step ") and int(line[5:].split("/")[0]) >= step:
+            seen = re.match(r"step (\d+)/", line)
+            if seen and int(seen[1]) >= step:
                 time.sleep(choose.choice([0, 0.001, 0.003, 0.01]))
                 process.send_signal(signal.SIGKILL)
                 break
