@@ -5,6 +5,7 @@ import os
 import pty
 import select
 import signal
+import termios
 import time
 
 import pytest
@@ -38,6 +39,19 @@ class Terminal:
         shown, self.seen = self.seen[:place], self.seen[place:]
         return shown
 
+    def until_editing(self, seconds=30):
+        """Waits until the line editor has taken the terminal over: what is typed before, the terminal itself edits."""
+        end = time.monotonic() + seconds
+        while termios.tcgetattr(self.fd)[3] & termios.ICANON:
+            assert time.monotonic() < end, "the line editor does not begin"
+            time.sleep(0.001)
+
+    def until_prompt(self):
+        """What appears before the next prompt, which then is ready for keys."""
+        shown = self.until(b"\r\n" + PROMPT)
+        self.until_editing()
+        return shown
+
     def type(self, text):
         os.write(self.fd, text if isinstance(text, bytes) else text.encode())
 
@@ -45,7 +59,7 @@ class Terminal:
         """What appears between a line and the next prompt."""
         self.type(line + "\n")
         self.until(b"\r\n")
-        return self.until(b"\r\n" + PROMPT)
+        return self.until_prompt()
 
     def exit_code(self, seconds=30):
         end = time.monotonic() + seconds
@@ -78,6 +92,7 @@ def chat(plm, tmp_path):
         terminal = Terminal(plm.path, "chat", "-s", 1, *flags, env=env)
         opened.append(terminal)
         terminal.until(PROMPT)
+        terminal.until_editing()
         return terminal
 
     yield open_chat
@@ -101,7 +116,7 @@ def test_ctrl_c_stops_an_answer_and_not_the_program(chat):
         terminal.until(b"\r\n")
         time.sleep(0.3)
         terminal.type(b"\x03")
-        terminal.until(b"\r\n" + PROMPT)
+        terminal.until_prompt()
     assert b"/regen" in terminal.ask("/help")
 
 
@@ -111,8 +126,9 @@ def test_ctrl_c_at_the_prompt_clears_the_line_and_twice_leaves(chat):
     terminal.until(b"half a line")
     terminal.type(b"\x03")
     assert b"Ctrl-C again" not in terminal.until(PROMPT)
+    terminal.until_editing()
     terminal.type(b"\x03")
-    assert b"Ctrl-C again" in terminal.until(b"\r\n" + PROMPT)
+    assert b"Ctrl-C again" in terminal.until_prompt()
     terminal.type(b"\x03")
     assert terminal.exit_code() == 0
 
@@ -120,15 +136,15 @@ def test_ctrl_c_at_the_prompt_clears_the_line_and_twice_leaves(chat):
 def test_lines_are_edited_and_remembered(chat, tmp_path):
     terminal = chat("-n", 5)
     terminal.type(b"/sestem\x01\x1b[C\x1b[C\x04y\n")  # home, right, right, delete, y
-    assert b"no system message" in terminal.until(b"\r\n" + PROMPT)
+    assert b"no system message" in terminal.until_prompt()
     terminal.type(b"\x10\n")  # the line before
-    assert b"no system message" in terminal.until(b"\r\n" + PROMPT)
+    assert b"no system message" in terminal.until_prompt()
     terminal.type(b"/exit\n")
     assert terminal.exit_code() == 0
     assert "/system" in (tmp_path / "state/plm/history").read_text()
     again = chat("-n", 5)
     again.type(b"\x10\x10\n")
-    assert b"no system message" in again.until(b"\r\n" + PROMPT)
+    assert b"no system message" in again.until_prompt()
 
 
 def test_a_home_that_cannot_be_written_is_no_obstacle(chat):
@@ -167,7 +183,7 @@ def test_a_line_may_be_continued(chat, tmp_path):
     terminal.type("one\\\n")
     terminal.until(b". ")
     terminal.type("two\n")
-    terminal.until(b"\r\n" + PROMPT)
+    terminal.until_prompt()
     terminal.ask(f"/save {tmp_path}/talk")
     assert json.loads((tmp_path / "talk").read_text())["messages"][0]["content"] == "one\ntwo"
 
