@@ -358,7 +358,7 @@ Status prepare_source(const TextSource& source, const std::vector<TextFile>& fil
   return writer.finish();
 }
 
-// Shards that a killed run had begun: base/atomic_file.h calls them so.
+// Files that a killed run had begun: base/atomic_file.h calls them so.
 void remove_leftovers(const std::filesystem::path& folder, std::error_code& error) {
   std::vector<std::filesystem::path> leftovers;
   for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
@@ -392,6 +392,9 @@ Result<Dataset> prepare(const std::vector<TextSource>& sources, const PrepareOpt
   auto earlier = read_dataset(options.folder);
   if (earlier.ok()) {
     PLM_TRY_STATUS(check_same(*earlier, dataset));
+    // A run can be killed between its last two files; a folder that cannot be listed tells so below.
+    std::error_code ignored;
+    remove_leftovers(options.folder, ignored);
     if (earlier->is_complete) return earlier;
     dataset = *std::move(earlier);
   } else if (earlier.error().kind != ErrorKind::not_found) {
@@ -401,6 +404,7 @@ Result<Dataset> prepare(const std::vector<TextSource>& sources, const PrepareOpt
     const auto folder = std::filesystem::path(options.folder) / source.name;
     std::error_code error;
     std::filesystem::create_directories(folder, error);
+    if (!error) remove_leftovers(options.folder, error);
     if (!error) remove_leftovers(folder, error);
     if (error)
       return make_error(ErrorKind::io, "{}: cannot make the folder: {}", folder.string(), error.message());

@@ -256,6 +256,11 @@ TEST_F(Prepare, GoesOnWhereItWasInterrupted) {
     ASSERT_LT(segments, 100u);
   }
   EXPECT_EQ(files("whole"), files("broken"));
+  // Killed after the last word was written once more.
+  write("broken/dataset.json.1.part", "left by a killed run");
+  broken.progress = {};
+  prepared(many, broken);
+  EXPECT_EQ(files("whole"), files("broken"));
 }
 
 TEST_F(Prepare, UsesWhatIsThereAndRefusesWhatDiffers) {
