@@ -167,8 +167,9 @@ struct Kernels {
   // Rotates the pairs (2i, 2i+1): cos_sin holds cos, sin of pair i at 2i, 2i+1. n is even. In place.
   void (*rope)(float* x, int64_t n, const float* cos_sin) = nullptr;
 
-  // Squared ReLU in place: x = max(x, 0)^2. Returns how many are not zero.
-  int64_t (*relu2)(float* x, int64_t n) = nullptr;
+  // Squared ReLU in place: x = max(x, 0)^2, and zero where that is not above `threshold` (0: nothing more
+  // is dropped; never negative). Returns how many are not zero.
+  int64_t (*relu2)(float* x, int64_t n, float threshold) = nullptr;
 
   // The gate of a SwiGLU network in place: gate = gate / (1 + exp(-gate)) * up.
   void (*silu_multiply)(float* gate, const float* up, int64_t n) = nullptr;

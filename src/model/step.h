@@ -36,6 +36,10 @@ struct Step {
   std::span<const int64_t> logits_of;        // the tokens (indices) whose logits are wanted
   float* logits = nullptr;                   // [logits_of.size()][W], dense
   AttentionForm attention = AttentionForm::automatic;
+  // One for each layer: squared ReLUs that are not above it count as zero, and their rows of the down
+  // projection are not read. Finite, not negative. Empty: nothing is dropped but zeros. Models without a
+  // squared ReLU have no use for it.
+  std::span<const float> live_above = {};
   const Trace* trace = nullptr;
 };
 

@@ -91,6 +91,7 @@ void Session::run_step(std::span<const TokenId> tokens, std::span<const int64_t>
                         .logits_of = logits_of,
                         .logits = logits,
                         .attention = attention_,
+                        .live_above = live_above_,
                         .trace = trace_},
                        engine_->pool());
 }

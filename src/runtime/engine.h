@@ -112,6 +112,8 @@ class Session {
   // For tests and experiments; see model/step.h.
   void set_attention_form(model::AttentionForm form) { attention_ = form; }
   void set_trace(const model::Trace* trace) { trace_ = trace; }
+  // See model::Step::live_above: one number a layer, or none. Not of decode_together().
+  void set_live_above(std::vector<float> thresholds) { live_above_ = std::move(thresholds); }
 
  private:
   friend class Engine;
@@ -125,6 +127,7 @@ class Session {
   int64_t n_logits_ = 0;
   model::AttentionForm attention_ = model::AttentionForm::automatic;
   const model::Trace* trace_ = nullptr;
+  std::vector<float> live_above_;
 };
 
 }  // namespace plm::runtime

@@ -87,7 +87,7 @@ TEST_P(Elementwise, Relu2SquaresWhatIsPositiveAndCountsIt) {
       const GuardedArray<float> x(n);
       fill(x, low, low == -2.0f ? -1.0f : 1.0f);  // some, few, all, none live
       const std::vector<float> before(x.begin(), x.end());
-      const int64_t live = kernels.relu2(x.data(), n);
+      const int64_t live = kernels.relu2(x.data(), n, 0);
       int64_t expected = 0;
       for (int64_t i = 0; i < n; ++i) {
         const float v = before[static_cast<size_t>(i)];
@@ -104,9 +104,32 @@ TEST_P(Elementwise, Relu2OfOddNumbersIsZeroOrInfinite) {
   const GuardedArray<float> x(6);
   const float odd[] = {-0.0f, kNan, -kInfinity, kInfinity, 1e-30f, 0.0f};
   std::copy(odd, odd + 6, x.begin());
-  EXPECT_EQ(kernels.relu2(x.data(), 6), 1);  // 1e-30 squared is no float32
+  EXPECT_EQ(kernels.relu2(x.data(), 6, 0), 1);  // 1e-30 squared is no float32
   for (const int64_t i : {0, 1, 2, 4, 5}) EXPECT_EQ(std::bit_cast<uint32_t>(x[i]), 0u) << i;
   EXPECT_EQ(x[3], kInfinity);
+}
+
+TEST_P(Elementwise, Relu2DropsSquaresThatAreNotAboveTheThreshold) {
+  for (const int64_t n : kLengths) {
+    for (const float threshold : {1e-20f, 0.25f, 0.5f, std::numeric_limits<float>::max()}) {
+      SCOPED_TRACE(fmt::format("{} numbers, threshold {}", n, threshold));
+      const GuardedArray<float> x(n);
+      fill(x, -1, 2);
+      x[random() % static_cast<uint64_t>(n)] = 0.5f;  // its square is one of the thresholds: not above it
+      if (n > 8) x[n - 1] = kNan;
+      if (n > 8) x[n - 2] = kInfinity;
+      const std::vector<float> before(x.begin(), x.end());
+      const int64_t live = kernels.relu2(x.data(), n, threshold);
+      int64_t expected = 0;
+      for (int64_t i = 0; i < n; ++i) {
+        const float v = before[static_cast<size_t>(i)];
+        const float square = v > 0 && v * v > threshold ? v * v : 0.0f;
+        expected += square > 0;
+        ASSERT_EQ(std::bit_cast<uint32_t>(x[i]), std::bit_cast<uint32_t>(square)) << i;
+      }
+      EXPECT_EQ(live, expected);
+    }
+  }
 }
 
 TEST_P(Elementwise, ListLiveNamesThePositiveNumbersInOrder) {

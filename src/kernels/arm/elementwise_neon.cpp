@@ -43,16 +43,16 @@ void rope(float* x, int64_t n, const float* cos_sin) {
   }
 }
 
-int64_t relu2(float* x, int64_t n) {
+int64_t relu2(float* x, int64_t n, float threshold) {
+  const float32x4_t least = vdupq_n_f32(threshold);
   int64_t n_live = 0;
   for (int64_t i = 0; i < n; i += 4) {
     const float32x4_t v = load_first(x + i, n - i);
     // Not a maximum: that would keep what is not a number.
-    const uint32x4_t positive = vcgtzq_f32(v);
-    const float32x4_t square =
-        vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(vmulq_f32(v, v)), positive));
-    n_live += vaddvq_u32(vshrq_n_u32(vcgtzq_f32(square), 31));
-    store_first(x + i, n - i, square);
+    const float32x4_t square = vmulq_f32(v, v);
+    const uint32x4_t live = vandq_u32(vcgtzq_f32(v), vcgtq_f32(square, least));
+    n_live += vaddvq_u32(vshrq_n_u32(live, 31));
+    store_first(x + i, n - i, vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(square), live)));
   }
   return n_live;
 }

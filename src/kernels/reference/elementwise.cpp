@@ -21,10 +21,11 @@ void rope(float* x, int64_t n, const float* cos_sin) {
   }
 }
 
-int64_t relu2(float* x, int64_t n) {
+int64_t relu2(float* x, int64_t n, float threshold) {
   int64_t n_live = 0;
   for (int64_t i = 0; i < n; ++i) {
-    x[i] = x[i] > 0 ? x[i] * x[i] : 0.0f;
+    const float square = x[i] > 0 ? x[i] * x[i] : 0.0f;
+    x[i] = square > threshold ? square : 0.0f;
     n_live += x[i] > 0;
   }
   return n_live;

@@ -6,7 +6,7 @@
 namespace plm::kernels::avx512 {
 
 void rms_norm(const float* x, const float* weight, int64_t n, float epsilon, float* out);
-int64_t relu2(float* x, int64_t n);
+int64_t relu2(float* x, int64_t n, float threshold);
 void silu_multiply(float* gate, const float* up, int64_t n);
 int64_t list_live(const float* x, int64_t n, int32_t* index, float* value);
 void quantize_token(const float* x, Activations& out, int64_t token);

@@ -61,15 +61,16 @@ void rope(float* x, int64_t n, const float* cos_sin) {
   }
 }
 
-int64_t relu2(float* x, int64_t n) {
+int64_t relu2(float* x, int64_t n, float threshold) {
+  const __m256 least = _mm256_set1_ps(threshold);
   int64_t n_live = 0;
   for (int64_t i = 0; i < n; i += 8) {
     const __m256i mask = tail_mask(n - i);
     const __m256 v = _mm256_max_ps(_mm256_maskload_ps(x + i, mask), _mm256_setzero_ps());
     const __m256 square = _mm256_mul_ps(v, v);
-    n_live += __builtin_popcount(
-        static_cast<unsigned>(_mm256_movemask_ps(_mm256_cmp_ps(square, _mm256_setzero_ps(), _CMP_GT_OQ))));
-    _mm256_maskstore_ps(x + i, mask, square);
+    const __m256 live = _mm256_cmp_ps(square, least, _CMP_GT_OQ);
+    n_live += __builtin_popcount(static_cast<unsigned>(_mm256_movemask_ps(live)));
+    _mm256_maskstore_ps(x + i, mask, _mm256_and_ps(square, live));
   }
   return n_live;
 }

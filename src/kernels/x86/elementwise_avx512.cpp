@@ -20,14 +20,16 @@ void rms_norm(const float* x, const float* weight, int64_t n, float epsilon, flo
   }
 }
 
-int64_t relu2(float* x, int64_t n) {
+int64_t relu2(float* x, int64_t n, float threshold) {
+  const __m512 least = _mm512_set1_ps(threshold);
   int64_t n_live = 0;
   for (int64_t i = 0; i < n; i += 16) {
     const __mmask16 mask = tail_mask(n - i);
     const __m512 v = _mm512_max_ps(_mm512_maskz_loadu_ps(mask, x + i), _mm512_setzero_ps());
     const __m512 square = _mm512_mul_ps(v, v);
-    n_live += __builtin_popcount(_mm512_cmp_ps_mask(square, _mm512_setzero_ps(), _CMP_GT_OQ));
-    _mm512_mask_storeu_ps(x + i, mask, square);
+    const __mmask16 live = _mm512_cmp_ps_mask(square, least, _CMP_GT_OQ);
+    n_live += __builtin_popcount(live);
+    _mm512_mask_storeu_ps(x + i, mask, _mm512_maskz_mov_ps(live, square));
   }
   return n_live;
 }

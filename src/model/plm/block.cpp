@@ -4,7 +4,8 @@
 namespace plm::model {
 namespace {
 
-// a_TF = relu(W_up h)^2, and its live neurons counted. Ends with a barrier.
+// a_TF = relu(W_up h)^2, what is not above the step's threshold left out, and its live neurons counted. Ends
+// with a barrier.
 void up_projection(const BlockContext& context, const PlmLayer& w, const kernels::Activations& h_TD) {
   const Team& team = context.team;
   Workspace& s = context.work;
@@ -19,7 +20,7 @@ void up_projection(const BlockContext& context, const PlmLayer& w, const kernels
   const auto [group_begin, group_end] = team.share(w.ffn_up_FD.n_groups());
   const int64_t begin = group_begin * kernels::kGroupRows, end = std::min(group_end * kernels::kGroupRows, F);
   for (int64_t t = 0; t < context.n_tokens() && begin < end; ++t)
-    context.mine().n_live += team.k.relu2(s.a_TF + t * F + begin, end - begin);
+    context.mine().n_live += team.k.relu2(s.a_TF + t * F + begin, end - begin, context.live_above());
   team.barrier();
   context.trace("ffn_act", s.a_TF, F, F);
 }
@@ -49,7 +50,7 @@ void up_projection_rounded(const BlockContext& context, const PlmLayer& w, const
                      .group_end = end - group,
                      .first_token = t,
                      .n_tokens = n_tokens});
-      mine.n_live += team.k.relu2(mine.up_TF, n_tokens * n_rows);
+      mine.n_live += team.k.relu2(mine.up_TF, n_tokens * n_rows, context.live_above());
       team.k.quantize_blocks({.x = mine.up_TF,
                               .x_stride = n_rows,
                               .n_tokens = n_tokens,

@@ -17,6 +17,10 @@ struct BlockContext {
 
   ThreadWorkspace& mine() const { return work.threads[static_cast<size_t>(team.thread)]; }
   int64_t n_tokens() const { return static_cast<int64_t>(step.tokens.size()); }
+  // What a squared ReLU of this layer must be above.
+  float live_above() const {
+    return step.live_above.empty() ? 0.0f : step.live_above[static_cast<size_t>(layer)];
+  }
 
   // Shows numbers to the step's trace. All threads call it; what is shown must be complete.
   void trace(std::string_view name, const float* data, int64_t columns, int64_t row_stride) const {

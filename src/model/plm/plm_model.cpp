@@ -45,6 +45,7 @@ class PlmModel final : public Model {
   void run(const Step& step, ThreadPool& pool) override {
     PLM_CHECK(!step.tokens.empty() && static_cast<int64_t>(step.tokens.size()) <= max_tokens());
     PLM_CHECK(pool.size() == static_cast<int>(workspace_.threads.size()));
+    PLM_CHECK(step.live_above.empty() || std::ssize(step.live_above) == config_.n_layers);
     pool.run([&](int thread) { run_thread(step, Team{pool, kernels_, thread}); });
     for (const SequenceSlice& slice : step.sequences) slice.cache->advance(slice.n_tokens);
     sparsity_.n_tokens += static_cast<int64_t>(step.tokens.size());
