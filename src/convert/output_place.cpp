@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/atomic_file.h"
+#include "base/disk_space.h"
 
 namespace plm::convert {
 namespace {
@@ -57,12 +58,7 @@ Status check_place(const OutputPlace& place) {
       return make_error(ErrorKind::io, "{} is there already; --force writes over it", place.output);
     }
   }
-  const fs::space_info space = fs::space(parent, error);
-  if (!error && space.available < place.bytes) {
-    return make_error(ErrorKind::io, "{}: {} MB are needed, but its disk has {} MB free", place.output,
-                      place.bytes / 1'000'000 + 1, space.available / 1'000'000);
-  }
-  return {};
+  return check_free_space(output.string(), place.bytes);
 }
 
 Result<StagedFolder> StagedFolder::create(const std::string& path) {

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/disk_space.h"
 #include "gguf/encode.h"
 #include "gguf/format.h"
 #include "gguf/parse.h"
@@ -99,6 +100,7 @@ Result<Writer> Writer::create(const std::string& path, const MetadataBuilder& me
   std::vector<std::byte> header = encode_header(metadata, tensors, offsets);
   header.resize(*round_up(header.size(), *alignment));
 
+  PLM_TRY_STATUS(check_free_space(path, header.size() + end));
   PLM_TRY(AtomicFile file, AtomicFile::create(path));
   Writer writer(std::move(file));
   PLM_TRY_STATUS(writer.file_.write(header));

@@ -26,7 +26,7 @@ struct TensorDescription {
 class Writer {
  public:
   // Writes the header. The alignment is the metadata's general.alignment, or 32. Refuses what the reader
-  // refuses: bad names, names given twice, impossible shapes, a bad alignment.
+  // refuses: bad names, names given twice, impossible shapes, a bad alignment. And what its disk cannot hold.
   static Result<Writer> create(const std::string& path, const MetadataBuilder& metadata,
                                std::vector<TensorDescription> tensors);
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "gguf/value.h"
+
 namespace plm::quantize {
 
 std::vector<float> InputStatistics::mean_squares() const {
@@ -34,7 +36,8 @@ Status Importance::merge(const Importance& other) {
     }
     if (ours.sums.size() != theirs.sums.size() || ours.counts.size() != theirs.counts.size()) {
       return make_error(ErrorKind::bad_data, "tensor {}: found {} sums and {} counts, expected {} and {}",
-                        name, theirs.sums.size(), theirs.counts.size(), ours.sums.size(), ours.counts.size());
+                        gguf::printable(name), theirs.sums.size(), theirs.counts.size(), ours.sums.size(),
+                        ours.counts.size());
     }
     // Coefficients of different texts cannot be added without the sums they came from.
     ours.correlations = {};

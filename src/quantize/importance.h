@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -52,7 +53,9 @@ struct Importance {
 
 // Refuses what breaks the format, is not finite or negative.
 Result<Importance> read_importance(const std::string& path);
-// The older kind, from memory; `name` is for messages.
+// The same from memory, either kind; `name` is for messages.
+Result<Importance> parse_importance(std::span<const std::byte> bytes, const std::string& name);
+// The older kind alone.
 Result<Importance> parse_legacy_importance(std::string_view bytes, const std::string& name);
 
 enum class ImportanceFormat { gguf, legacy };

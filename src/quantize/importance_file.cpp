@@ -30,15 +30,15 @@ bool strip_suffix(std::string_view& name, std::string_view suffix) {
 
 Result<std::vector<float>> read_floats(const gguf::File& file, const gguf::TensorInfo& tensor) {
   if (tensor.type != TensorType::f32) {
-    return make_error(ErrorKind::bad_data, "{}: tensor {}: found {}, expected F32", file.path(), tensor.name,
-                      tensor_type_name(tensor.type));
+    return make_error(ErrorKind::bad_data, "{}: tensor {}: found {}, expected F32", file.path(),
+                      gguf::printable(tensor.name), tensor_type_name(tensor.type));
   }
   std::vector<float> values(static_cast<size_t>(tensor.n_elements));
   std::memcpy(values.data(), file.tensor_data(tensor).data(), values.size() * sizeof(float));
   for (const float value : values) {
     if (!(value >= 0) || !std::isfinite(value)) {
       return make_error(ErrorKind::bad_data, "{}: tensor {}: found {}, expected finite numbers from 0 on",
-                        file.path(), tensor.name, value);
+                        file.path(), gguf::printable(tensor.name), value);
     }
   }
   return values;
@@ -52,8 +52,8 @@ Status read_correlations(const gguf::File& file, const gguf::TensorInfo& tensor,
       tensor.shape[2] != width / block || tensor.shape[3] != 1) {
     return make_error(ErrorKind::bad_data,
                       "{}: tensor {}: found {} of {} x {} x {}, expected F16, square blocks over {}",
-                      file.path(), tensor.name, tensor_type_name(tensor.type), tensor.shape[0],
-                      tensor.shape[1], tensor.shape[2], width);
+                      file.path(), gguf::printable(tensor.name), tensor_type_name(tensor.type),
+                      tensor.shape[0], tensor.shape[1], tensor.shape[2], width);
   }
   const auto bytes = file.tensor_data(tensor);
   statistics.correlations.block = block;
@@ -64,7 +64,7 @@ Status read_correlations(const gguf::File& file, const gguf::TensorInfo& tensor,
     const float value = f16_to_f32(bits);
     if (!(std::fabs(value) <= 1.001f)) {
       return make_error(ErrorKind::bad_data, "{}: tensor {}: found {}, expected numbers from -1 to 1",
-                        file.path(), tensor.name, value);
+                        file.path(), gguf::printable(tensor.name), value);
     }
     statistics.correlations.coefficient[i] = value;
   }
@@ -85,7 +85,7 @@ Status read_tensors(const gguf::File& file, Importance& importance) {
         statistics.sums.size() % statistics.counts.size() != 0) {
       return make_error(ErrorKind::bad_data,
                         "{}: tensor {}: found {} sums and {} counts, expected both, in proportion",
-                        file.path(), name, statistics.sums.size(), statistics.counts.size());
+                        file.path(), gguf::printable(name), statistics.sums.size(), statistics.counts.size());
     }
   }
   for (const gguf::TensorInfo& tensor : file.tensors()) {
@@ -109,7 +109,7 @@ Status read_neuron_orders(const gguf::File& file, Importance& importance) {
         layer_text.empty() || layer_text.size() > 6 ||
         layer_text.find_first_not_of("0123456789") != std::string::npos) {
       return make_error(ErrorKind::bad_data, "{}: key {}: found no order of the numbers below {}",
-                        file.path(), entry.key, n);
+                        file.path(), gguf::printable(entry.key), n);
     }
     importance.neuron_order[std::stoll(layer_text)] = std::move(order);
   }
@@ -130,13 +130,12 @@ Status read_sensitivities(const gguf::File& file, Importance& importance) {
   return {};
 }
 
-Result<Importance> read_gguf(const std::string& path) {
-  PLM_TRY(const gguf::File file, gguf::File::open(path));
+Result<Importance> read_gguf(const gguf::File& file) {
   Importance importance;
   if (file.find(kDatasets) == nullptr || file.find(kChunks) == nullptr ||
       file.find(kChunkTokens) == nullptr) {
     return make_error(ErrorKind::bad_data, "{}: found no keys imatrix.*, expected an importance matrix",
-                      path);
+                      file.path());
   }
   PLM_TRY(const auto datasets, file.get_strings(kDatasets));
   importance.datasets.assign(datasets.begin(), datasets.end());
@@ -212,13 +211,17 @@ Status write_gguf(const std::string& path, const Importance& importance) {
 
 }  // namespace
 
-Result<Importance> read_importance(const std::string& path) {
+Result<Importance> parse_importance(std::span<const std::byte> bytes, const std::string& name) {
   constexpr std::string_view kMagic = "GGUF";
-  std::string_view bytes;
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  if (!text.starts_with(kMagic)) return parse_legacy_importance(text, name);
+  PLM_TRY(const gguf::File file, gguf::File::parse(bytes, name));
+  return read_gguf(file);
+}
+
+Result<Importance> read_importance(const std::string& path) {
   PLM_TRY(const MappedFile mapped, MappedFile::open(path));
-  bytes = {reinterpret_cast<const char*>(mapped.bytes().data()), mapped.bytes().size()};
-  if (bytes.substr(0, kMagic.size()) == kMagic) return read_gguf(path);
-  return parse_legacy_importance(bytes, path);
+  return parse_importance(mapped.bytes(), path);
 }
 
 Status write_importance(const std::string& path, const Importance& importance, ImportanceFormat format) {

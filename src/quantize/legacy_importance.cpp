@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <optional>
 
 #include "base/atomic_file.h"
+#include "gguf/value.h"
 
 namespace plm::quantize {
 namespace {
@@ -55,7 +57,8 @@ Status take_entry(Cursor& cursor, const std::string& name, Importance& importanc
   const auto n_values = cursor.take_int();
   if (!calls || !n_values || *n_values < 1) return cut_short(name, "the number of values of a tensor");
   const auto values = cursor.take_bytes(int64_t{*n_values} * static_cast<int64_t>(sizeof(float)));
-  if (!values) return cut_short(name, fmt::format("{} values of tensor {}", *n_values, tensor));
+  if (!values)
+    return cut_short(name, fmt::format("{} values of tensor {}", *n_values, gguf::printable(tensor)));
   InputStatistics statistics;
   statistics.sums.resize(static_cast<size_t>(*n_values));
   std::memcpy(statistics.sums.data(), values->data(), values->size());
@@ -63,7 +66,7 @@ Status take_entry(Cursor& cursor, const std::string& name, Importance& importanc
   for (const float value : statistics.sums) {
     if (!(value >= 0) || !std::isfinite(value)) {
       return make_error(ErrorKind::bad_data, "{}: tensor {}: found {}, expected finite numbers from 0 on",
-                        name, tensor, value);
+                        name, gguf::printable(tensor), value);
     }
   }
   importance.tensors[std::string(tensor)] = std::move(statistics);
@@ -79,7 +82,9 @@ void append_int(std::string& out, int64_t value) {
 
 void append_entry(std::string& out, const std::string& name, const InputStatistics& statistics,
                   uint32_t chunk_tokens) {
-  const float most = *std::max_element(statistics.counts.begin(), statistics.counts.end());
+  // As many rows as calls can be told of: a file may say anything.
+  const float most = std::min(*std::max_element(statistics.counts.begin(), statistics.counts.end()),
+                              static_cast<float>(std::numeric_limits<int32_t>::max() / 2));
   const auto chunk = static_cast<int64_t>(std::max<uint32_t>(chunk_tokens, 1));
   const int64_t calls = (static_cast<int64_t>(most) + chunk - 1) / chunk;
   append_int(out, static_cast<int64_t>(name.size()));
@@ -115,7 +120,7 @@ Result<Importance> parse_legacy_importance(std::string_view bytes, const std::st
   return importance;
 }
 
-Status write_legacy_importance(const std::string& path, const Importance& importance) {
+std::string encode_legacy_importance(const Importance& importance) {
   std::string out;
   append_int(out, static_cast<int64_t>(importance.tensors.size()));
   for (const auto& [name, statistics] : importance.tensors) {
@@ -124,9 +129,12 @@ Status write_legacy_importance(const std::string& path, const Importance& import
   append_int(out, importance.n_chunks);
   const std::string dataset = importance.datasets.empty() ? "" : importance.datasets.back();
   append_int(out, static_cast<int64_t>(dataset.size()));
-  out += dataset;
+  return out + dataset;
+}
+
+Status write_legacy_importance(const std::string& path, const Importance& importance) {
   PLM_TRY(AtomicFile file, AtomicFile::create(path));
-  PLM_TRY_STATUS(file.write(out));
+  PLM_TRY_STATUS(file.write(encode_legacy_importance(importance)));
   return file.commit();
 }
 

@@ -11,6 +11,9 @@
 
 namespace plm::quantize {
 
+// The bytes of the file.
+std::string encode_legacy_importance(const Importance& importance);
+
 Status write_legacy_importance(const std::string& path, const Importance& importance);
 
 }  // namespace plm::quantize

@@ -1,7 +1,9 @@
 #include "quantize/matrix_encoder.h"
 
+#include <bit>
 #include <charconv>
 #include <cmath>
+#include <limits>
 
 namespace plm::quantize {
 namespace {
@@ -10,7 +12,7 @@ Error wrong_width(const gguf::File& file, const gguf::TensorInfo& tensor, std::s
                   int64_t expected) {
   return make_error(ErrorKind::bad_data,
                     "{}: tensor {}: found {} of {} numbers, expected {}; is it of this model?", file.path(),
-                    tensor.name, what, found, expected);
+                    gguf::printable(tensor.name), what, found, expected);
 }
 
 template <class T>
@@ -32,6 +34,13 @@ void fill_weights(const float* values, const float* importance, int64_t width, s
     weights[static_cast<size_t>(i)] =
         (importance != nullptr ? importance[i] : 1.0f) * (size + std::fabs(values[i]));
   }
+}
+
+// The least magnitude that the type's rounding makes infinite.
+float infinite_from(TensorType type) {
+  if (type == TensorType::f16) return 65520.0f;  // halfway to 2^16, to even
+  if (type == TensorType::bf16) return std::bit_cast<float>(0x7f7f8000U);
+  return std::numeric_limits<float>::infinity();  // block formats saturate
 }
 
 }  // namespace
@@ -63,7 +72,8 @@ Result<MatrixEncoder> MatrixEncoder::create(const gguf::File& file, const Planne
   encoder.to_ = quant::find_format(tensor.type);
   if (encoder.from_ == nullptr || encoder.to_ == nullptr || encoder.to_->encode == nullptr) {
     return make_error(ErrorKind::unsupported, "{}: tensor {}: found {}, which cannot become {}", file.path(),
-                      source.name, tensor_type_name(source.type), tensor_type_name(tensor.type));
+                      gguf::printable(source.name), tensor_type_name(source.type),
+                      tensor_type_name(tensor.type));
   }
   encoder.width_ = source.shape[0];
   encoder.rows_of_matrix_ = source.shape[1];
@@ -123,13 +133,20 @@ void MatrixEncoder::encode_row(const float* values, int64_t row, std::byte* out,
 }
 
 void MatrixEncoder::encode(int64_t begin, int64_t end, std::byte* out, Scratch& scratch) {
-  int64_t n_not_finite = 0;
+  const float limit = infinite_from(to_->type);
+  int64_t n_not_finite = 0, n_too_large = 0;
   for (int64_t row = begin; row < end; ++row, out += out_row_bytes_) {
     const float* values = read_row(row, scratch);
-    for (int64_t i = 0; i < width_; ++i) n_not_finite += std::isfinite(values[i]) ? 0 : 1;
-    encode_row(values, row, out, scratch);
+    const int64_t before = n_not_finite;
+    for (int64_t i = 0; i < width_; ++i) {
+      const bool finite = std::isfinite(values[i]);
+      n_not_finite += finite ? 0 : 1;
+      n_too_large += finite && std::fabs(values[i]) >= limit ? 1 : 0;
+    }
+    if (n_not_finite == before) encode_row(values, row, out, scratch);
   }
-  if (n_not_finite > 0) n_not_finite_->fetch_add(n_not_finite);
+  if (n_not_finite > 0) met_->not_finite.fetch_add(n_not_finite);
+  if (n_too_large > 0) met_->too_large.fetch_add(n_too_large);
 }
 
 }  // namespace plm::quantize

@@ -45,8 +45,10 @@ class MatrixEncoder {
   // Encodes rows [begin, end) to `out`. Any number of threads, each with its own scratch.
   void encode(int64_t begin, int64_t end, std::byte* out, Scratch& scratch);
 
-  // Weights met so far that are not finite numbers.
-  int64_t n_not_finite() const { return n_not_finite_->load(); }
+  // Weights met so far that are not finite numbers, and those that the new type would make infinite. Rows
+  // with the former are not encoded.
+  int64_t n_not_finite() const { return met_->not_finite.load(); }
+  int64_t n_too_large() const { return met_->too_large.load(); }
 
  private:
   MatrixEncoder() = default;
@@ -61,7 +63,10 @@ class MatrixEncoder {
   NeuronMove move_;
   std::vector<float> weights_;  // [stacked matrix][width], in the order of the output; empty: none
   SecondMoments moments_;       // empty: none known
-  std::unique_ptr<std::atomic<int64_t>> n_not_finite_ = std::make_unique<std::atomic<int64_t>>(0);
+  struct Met {
+    std::atomic<int64_t> not_finite = 0, too_large = 0;
+  };
+  std::unique_ptr<Met> met_ = std::make_unique<Met>();
 };
 
 }  // namespace plm::quantize

@@ -83,7 +83,7 @@ Status check_source(const gguf::File& file, const PlannedTensor& tensor, const P
   return make_error(ErrorKind::invalid_argument,
                     "{}: tensor {}: found {}, which has lost precision already; start from F32, F16 or BF16, "
                     "or say --allow-requantize",
-                    file.path(), tensor.source.name, tensor_type_name(tensor.source.type));
+                    file.path(), gguf::printable(tensor.source.name), tensor_type_name(tensor.source.type));
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 #include "quantize/quantizer.h"
 
 #include <algorithm>
-#include <atomic>
+#include <array>
 #include <cmath>
 
 #include "gguf/gguf_writer.h"
@@ -49,10 +49,12 @@ class Quantizer {
   Quantizer(const gguf::File& file, const QuantizeOptions& options, ThreadPool& pool, gguf::Writer& writer)
       : file_(file), options_(options), pool_(pool), writer_(writer) {}
 
-  Status write(const PlannedTensor& tensor) {
+  // keep_going(n): asked before each stretch, after n weights of the tensor.
+  template <class KeepGoing>
+  Status write(const PlannedTensor& tensor, KeepGoing&& keep_going) {
     const NeuronMove move =
         neuron_move(file_, tensor.source.name, options_.order_neurons ? options_.importance : nullptr);
-    if (tensor.type == tensor.source.type && move.order == nullptr) return copy(tensor);
+    if (tensor.type == tensor.source.type && move.order == nullptr) return copy(tensor, keep_going);
     PLM_TRY(MatrixEncoder encoder, MatrixEncoder::create(file_, tensor, options_.importance, move));
     if (encoder.is_weighted()) {
       ++summary_.n_weighted;
@@ -62,25 +64,55 @@ class Quantizer {
     const int64_t rows = encoder.rows();
     const int64_t slab_rows = std::max<int64_t>(1, kSlabElements / tensor.source.shape[0]);
     for (int64_t begin = 0; begin < rows; begin += slab_rows) {
+      PLM_TRY_STATUS(keep_going(begin * tensor.source.shape[0]));
       PLM_TRY_STATUS(encode_slab(encoder, begin, std::min(begin + slab_rows, rows)));
       drop_pages(tensor.source, begin, std::min(begin + slab_rows, rows), rows);
     }
-    if (encoder.n_not_finite() == 0) return {};
-    return make_error(ErrorKind::bad_data, "{}: tensor {}: found {} weights that are not finite",
-                      file_.path(), tensor.source.name, encoder.n_not_finite());
+    if (encoder.n_not_finite() > 0) return not_finite(tensor, encoder.n_not_finite());
+    if (encoder.n_too_large() == 0) return {};
+    return make_error(ErrorKind::bad_data, "{}: tensor {}: found {} weights that are too large for {}",
+                      file_.path(), gguf::printable(tensor.source.name), encoder.n_too_large(),
+                      tensor_type_name(tensor.type));
   }
 
   const QuantizeSummary& summary() const { return summary_; }
 
  private:
-  Status copy(const PlannedTensor& tensor) {
+  Error not_finite(const PlannedTensor& tensor, int64_t n) const {
+    return make_error(ErrorKind::bad_data, "{}: tensor {}: found {} weights that are not finite",
+                      file_.path(), gguf::printable(tensor.source.name), n);
+  }
+
+  template <class KeepGoing>
+  Status copy(const PlannedTensor& tensor, KeepGoing&& keep_going) {
     const auto data = file_.tensor_data(tensor.source);
+    const TensorTypeInfo& info = tensor_type_info(tensor.source.type);
     constexpr size_t kPiece = size_t{1} << 26;
+    int64_t n_bad = 0;
     for (size_t begin = 0; begin < data.size(); begin += kPiece) {
-      PLM_TRY_STATUS(writer_.append(data.subspan(begin, std::min(kPiece, data.size() - begin))));
+      const auto piece = data.subspan(begin, std::min(kPiece, data.size() - begin));
+      PLM_TRY_STATUS(keep_going(static_cast<int64_t>(begin) / info.block_bytes * info.block_elements));
+      n_bad += count_not_finite(tensor.source.type, piece);
+      PLM_TRY_STATUS(writer_.append(piece));
     }
     drop_pages(tensor.source, 0, 1, 1);
+    if (n_bad > 0) return not_finite(tensor, n_bad);
     return {};
+  }
+
+  // Of plain numbers; the scales of blocks are not looked at.
+  static int64_t count_not_finite(TensorType type, std::span<const std::byte> bytes) {
+    if (type != TensorType::f32 && type != TensorType::f16 && type != TensorType::bf16) return 0;
+    const quant::Format& format = *quant::find_format(type);
+    const auto n = static_cast<int64_t>(bytes.size()) / tensor_type_info(type).block_bytes;
+    std::array<float, 4096> numbers;
+    int64_t n_bad = 0;
+    for (int64_t begin = 0; begin < n; begin += std::ssize(numbers)) {
+      const int64_t count = std::min<int64_t>(std::ssize(numbers), n - begin);
+      format.decode(bytes.data() + row_bytes(type, begin), numbers.data(), count);
+      for (int64_t i = 0; i < count; ++i) n_bad += std::isfinite(numbers[static_cast<size_t>(i)]) ? 0 : 1;
+    }
+    return n_bad;
   }
 
   Status encode_slab(MatrixEncoder& encoder, int64_t begin, int64_t end) {
@@ -129,16 +161,17 @@ Result<QuantizeSummary> quantize_file(const gguf::File& file, const Plan& plan,
   int64_t done = 0;
   for (size_t i = 0; i < plan.tensors.size(); ++i) {
     const PlannedTensor& tensor = plan.tensors[i];
-    const QuantizeProgress progress{
-        .tensor = &tensor,
-        .index = i,
-        .n_tensors = plan.tensors.size(),
-        .fraction = static_cast<double>(done) / static_cast<double>(plan.n_elements)};
-    if (options.progress && !options.progress(progress)) {
-      return make_error(ErrorKind::cancelled, "quantising stopped after {} of {} tensors; {} was not written",
-                        i, plan.tensors.size(), out);
-    }
-    PLM_TRY_STATUS(quantizer.write(tensor));
+    const auto keep_going = [&](int64_t n_of_tensor) -> Status {
+      const QuantizeProgress progress{
+          .tensor = &tensor,
+          .index = i,
+          .n_tensors = plan.tensors.size(),
+          .fraction = static_cast<double>(done + n_of_tensor) / static_cast<double>(plan.n_elements)};
+      if (!options.progress || options.progress(progress)) return {};
+      return make_error(ErrorKind::cancelled, "quantising stopped in tensor {} of {}; {} was not written",
+                        i + 1, plan.tensors.size(), out);
+    };
+    PLM_TRY_STATUS(quantizer.write(tensor, keep_going));
     done += tensor.source.n_elements;
   }
   PLM_TRY_STATUS(writer.finish());

@@ -13,9 +13,9 @@
 namespace plm::quantize {
 
 struct QuantizeProgress {
-  const PlannedTensor* tensor = nullptr;  // the one just begun
+  const PlannedTensor* tensor = nullptr;  // the one at hand
   size_t index = 0, n_tensors = 0;
-  double fraction = 0;  // of all weights, before this one
+  double fraction = 0;  // of all weights, done so far
 };
 
 struct QuantizeOptions {
@@ -23,7 +23,8 @@ struct QuantizeOptions {
   std::string importance_path = {};  // recorded in the file's metadata
   // Put feed-forward neurons into the importance's order, where it has one.
   bool order_neurons = false;
-  // Called before each tensor; false stops the work with ErrorKind::cancelled. May be empty.
+  // Called before each tensor and each stretch of a large one; false stops the work with
+  // ErrorKind::cancelled. May be empty.
   std::function<bool(const QuantizeProgress&)> progress = {};
 };
 
@@ -33,7 +34,9 @@ struct QuantizeSummary {
 };
 
 // Writes `out`, whole or not at all. The result does not depend on the number of threads. Refuses
-// weights that are not finite (naming the tensor, with their number) and importance of another width.
+// weights that are not finite, or too large for F16 or BF16 where that is asked (naming the tensor, with
+// their number; of tensors that stay as they are, only plain numbers are looked at), and importance of
+// another width.
 Result<QuantizeSummary> quantize_file(const gguf::File& file, const Plan& plan,
                                       const QuantizeOptions& options, const std::string& out,
                                       ThreadPool& pool);

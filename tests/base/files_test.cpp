@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "base/atomic_file.h"
+#include "base/disk_space.h"
 #include "base/mapped_file.h"
 
 namespace plm {
@@ -60,6 +61,17 @@ TEST_F(Files, AFileAppearsOnlyWhenCommitted) {
   EXPECT_EQ(text, "new");
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), {}), 1)
       << "no temporary file is left";
+}
+
+TEST_F(Files, ADiskWithoutRoomIsToldBeforeTheWork) {
+  EXPECT_TRUE(check_free_space(path("out"), 1).ok());
+  EXPECT_TRUE(check_free_space("out", 1).ok()) << "a bare name lies in the folder at hand";
+  const Status status = check_free_space(path("out"), uint64_t{1} << 62);
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().kind, ErrorKind::io);
+  EXPECT_THAT(status.error().message, ::testing::HasSubstr("out: 4611686018428 MB are needed"));
+  EXPECT_TRUE(check_free_space(path("no/such/folder/out"), uint64_t{1} << 62).ok())
+      << "creating it says what is wrong";
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "../gguf/crafted.h"
+#include "quantize/importance.h"
 #include "train/data/token_shard.h"
 
 namespace {
@@ -101,6 +102,29 @@ bool add_token_shards(const std::filesystem::path& folder) {
   return true;
 }
 
+// One of everything: two stacked matrices, correlations, an order, a sensitivity; in both formats.
+bool add_imatrices(const std::filesystem::path& folder) {
+  using plm::quantize::ImportanceFormat;
+  std::filesystem::create_directories(folder);
+  plm::quantize::Importance importance;
+  importance.datasets = {"text.txt"};
+  importance.n_chunks = 2;
+  importance.chunk_tokens = 8;
+  importance.tensors["blk.0.ffn_down.weight"] = {
+      .sums = {1, 2, 0, 4},
+      .counts = {16},
+      .correlations = {.block = 2, .coefficient = {1, 0.5F, 0.5F, 1, 1, 0, 0, 1}}};
+  importance.tensors["blk.0.ffn_up.weight"] = {.sums = {1, 2, 3, 4}, .counts = {8, 0}, .correlations = {}};
+  importance.neuron_order[0] = {2, 0, 1};
+  importance.sensitivity["blk.0.ffn_up.weight"] = 0.25F;
+  bool written = true;
+  for (const auto& [name, format] :
+       {std::pair{"seed-gguf", ImportanceFormat::gguf}, std::pair{"seed-legacy", ImportanceFormat::legacy}}) {
+    written = plm::quantize::write_importance((folder / name).string(), importance, format).ok() && written;
+  }
+  return written;
+}
+
 }  // namespace
 
 int main(int argument_count, char** arguments) {
@@ -116,7 +140,10 @@ int main(int argument_count, char** arguments) {
   Folder tokenizer(root / "fuzz_tokenizer");
   add_tokenizer(tokenizer);
   const bool has_shards = add_token_shards(root / "fuzz_token_shard");
-  if (has_shards && gguf.all_written() && safetensors.all_written() && tokenizer.all_written()) return 0;
+  const bool has_imatrices = add_imatrices(root / "fuzz_imatrix");
+  if (has_shards && has_imatrices && gguf.all_written() && safetensors.all_written() &&
+      tokenizer.all_written())
+    return 0;
   fmt::print(stderr, "make_seeds: cannot write all files below {}\n", root.string());
   return 1;
 }

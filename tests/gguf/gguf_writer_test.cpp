@@ -28,6 +28,12 @@ class GgufWriter : public TemporaryFolder {
   }
 };
 
+TEST_F(GgufWriter, RefusesAFileThatItsDiskHasNoRoomFor) {
+  EXPECT_THAT(refusal_of({}, {{.name = "a", .type = TensorType::f32, .shape = {1 << 30, 1 << 24}}}),
+              HasSubstr("out.gguf: 72057594038 MB are needed"));
+  EXPECT_TRUE(std::filesystem::is_empty(path("")));
+}
+
 TEST_F(GgufWriter, WhatIsWrittenIsReadBack) {
   MetadataBuilder metadata;
   metadata.set_string("general.architecture", "plm");

@@ -322,6 +322,19 @@ class TestTrouble:
         self.fails(plm, tmp_path, folder, *words, flags=["--outtype", "f16"])
         plm.ok("convert", folder, tmp_path / "bf16.gguf", "--outtype", "bf16")
 
+    def test_shards_that_are_cut(self, plm, tmp_path):
+        folder = folders.write_folder(tmp_path / "hf", "plm")
+        weights = folder / "model.safetensors"
+        content = weights.read_bytes()
+        for size in (0, 5, 100, len(content) // 2, len(content) - 1):
+            weights.write_bytes(content[:size])
+            self.fails(plm, tmp_path, folder, "model.safetensors")
+        for size in (0, 5, 100, 5000):
+            (tmp_path / "cut.gguf").write_bytes(content[:size])
+            result = plm.run("convert", tmp_path / "cut.gguf", tmp_path / "back")
+            assert result.returncode == 1 and result.stderr.count(b"\n") == 1
+            assert not list(tmp_path.glob("back*"))
+
     def test_a_disk_that_fills_up(self, plm, tmp_path):
         folder = folders.write_folder(tmp_path / "hf", "plm")
 

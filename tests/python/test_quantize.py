@@ -2,11 +2,16 @@
 
 import ctypes
 import json
+import resource
+import signal
+import subprocess
+import time
 
 import gguf
 import numpy as np
 import pytest
 from conftest import ROOT, shared
+from gguf_files import changed
 
 FILE_TYPES = {"Q4_K_M": 15, "Q2_K": 10, "Q5_K_S": 16}
 
@@ -116,3 +121,102 @@ def test_bad_input_is_one_line_and_leaves_nothing(plm, bundled_model, tmp_path):
     out.write_bytes(b"mine")
     assert plm.run("quantize", bundled_model, out, "Q4_0").returncode == 1
     assert out.read_bytes() == b"mine"
+
+
+def small_disk():
+    """In the child: no file may grow beyond 100 kB."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+
+class TestTrouble:
+    """What goes wrong leaves one line, and what was there before."""
+
+    def fails(self, plm, out, *arguments, words, code=1, **options):
+        out.write_bytes(b"precious")
+        result = plm.run(*arguments, "--force", **options)
+        lines = [line for line in result.stderr.decode().splitlines() if line.startswith("plm: ")]
+        message = lines[-1]
+        assert result.returncode == code, result.stderr
+        for word in words:
+            assert word in message, message
+        assert out.read_bytes() == b"precious"
+        assert not list(out.parent.glob("*.part"))
+
+    @pytest.mark.parametrize("name", ["blk.1.ffn_up.weight", "blk.1.attn_norm.weight"])
+    def test_weights_that_are_not_finite(self, plm, bundled_model, tmp_path, name):
+        def change(tensor, value):
+            if tensor == name:
+                value.flat[[3, 5]] = np.nan
+                value.flat[-1] = -np.inf
+            return value
+
+        changed(bundled_model, tmp_path / "in.gguf", change)
+        out = tmp_path / "out.gguf"
+        # F16 leaves both as they are: the one a matrix, the other a norm.
+        for kind in ("Q4_0", "Q4_K_M", "F16"):
+            words = [f"tensor {name}", "found 3 weights that are not finite"]
+            self.fails(plm, out, "quantize", tmp_path / "in.gguf", out, kind, words=words)
+
+    def test_weights_too_large_for_f16(self, plm, bundled_model, tmp_path):
+        def change(tensor, value):
+            if tensor == "blk.0.ffn_up.weight":
+                value = value.astype(np.float32)
+                value.flat[:3] = [65519, -65520, 1e9]  # the first rounds to 65504
+            return value
+
+        changed(bundled_model, tmp_path / "in.gguf", change)
+        out = tmp_path / "out.gguf"
+        words = ["blk.0.ffn_up.weight", "found 2 weights that are too large for F16"]
+        self.fails(plm, out, "quantize", tmp_path / "in.gguf", out, "F16", words=words)
+        plm.ok("quantize", tmp_path / "in.gguf", tmp_path / "bf16.gguf", "BF16")
+
+    def test_files_that_are_cut_or_lack_what_they_name(self, plm, bundled_model, tmp_path):
+        out, cut = tmp_path / "out.gguf", tmp_path / "cut.gguf"
+        content = bundled_model.read_bytes()
+        for size in (0, 3, 20, 5000, len(content) // 2, len(content) - 100):
+            cut.write_bytes(content[:size])
+            self.fails(plm, out, "quantize", cut, out, "Q4_0", words=[str(cut)])
+            self.fails(plm, out, "imatrix", "--in-file", cut, "-o", out, words=[str(cut)])
+
+    def test_a_disk_that_fills_up(self, plm, bundled_model, imatrix, tmp_path):
+        out = tmp_path / "out.gguf"
+        words = ["out.gguf", "cannot write"]
+        self.fails(plm, out, "quantize", bundled_model, out, "Q4_0", words=words, preexec_fn=small_disk)
+        self.fails(plm, out, "imatrix", "--in-file", imatrix, "-o", out, words=words, preexec_fn=small_disk)
+
+    def test_interrupted(self, plm, tmp_path):
+        out = tmp_path / "out.gguf"
+        writer = gguf.GGUFWriter(tmp_path / "large.gguf", "plm")
+        writer.add_tensor("blk.0.ffn_up.weight", np.zeros((1 << 16, 1 << 10), np.float16))
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
+        out.write_bytes(b"precious")
+        process = subprocess.Popen(
+            [plm.path, "quantize", tmp_path / "large.gguf", out, "Q4_K_M", "--force", "-t", "1"],
+            stderr=subprocess.PIPE,
+        )
+        deadline = time.time() + 60
+        while not list(tmp_path.glob("*.part")) and process.poll() is None and time.time() < deadline:
+            time.sleep(0.002)
+        process.send_signal(signal.SIGINT)
+        _, message = process.communicate(timeout=60)
+        if process.returncode == 0:
+            pytest.skip("it was done before it was interrupted")
+        assert process.returncode == 130, message
+        assert out.read_bytes() == b"precious"
+        assert not list(tmp_path.glob("*.part"))
+
+    def test_an_interrupted_imatrix_leaves_nothing(self, plm, tmp_path):
+        text, out = tmp_path / "text.txt", tmp_path / "imatrix.gguf"
+        text.write_text("Once upon a time there was a fox. " * 20_000)
+        process = subprocess.Popen([plm.path, "imatrix", "-f", text, "-o", out], stderr=subprocess.PIPE)
+        for line in process.stderr:
+            if line.startswith(b"[1/"):
+                break
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+        assert process.returncode == 130
+        assert not list(tmp_path.glob("imatrix*"))
