@@ -13,6 +13,7 @@ from pathlib import Path
 ARROWS = {
     "base": (),
     "hub": ("base",),
+    "plot": ("base",),
     "gguf": ("base",),
     "safetensors": ("base",),
     "quant": ("base",),
@@ -22,10 +23,11 @@ ARROWS = {
     "runtime": ("model", "tokenizer"),
     "convert": ("runtime",),
     "quantize": ("runtime",),
-    "bench": ("runtime",),
+    "inspect": ("runtime",),
+    "bench": ("runtime", "plot"),
     "train_data": ("tokenizer",),
     "train": ("train_data", "safetensors", "convert"),
-    "cli": ("runtime", "bench", "train_data", "quantize", "convert", "hub"),
+    "cli": ("runtime", "plot", "inspect", "bench", "train_data", "quantize", "convert", "hub"),
     # include/plm, what other projects include: gathers headers of src/, and nothing in src/ knows it.
     "plm": ("runtime",),
 }

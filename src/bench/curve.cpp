@@ -11,6 +11,10 @@
 namespace plm::bench {
 namespace {
 
+using plot::LinePlot;
+using plot::PlotPoint;
+using plot::PlotSeries;
+
 using Json = nlohmann::json;
 
 Result<std::vector<Json>> parse_rows(std::string_view text, std::string_view source) {

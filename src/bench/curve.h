@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "base/error.h"
-#include "bench/line_plot.h"
+#include "plot/line_plot.h"
 
 namespace plm::bench {
 
@@ -18,13 +18,13 @@ enum class CurveAxis {
 
 // A line for each engine, model type and kind of test, those of one point left out. `source` is for
 // messages. Fails with bad_data when a row is not of plm bench, or when nothing varies.
-Result<LinePlot> read_curve(std::string_view rows, std::string_view source, CurveAxis axis);
+Result<plot::LinePlot> read_curve(std::string_view rows, std::string_view source, CurveAxis axis);
 
 // Least squares through the points of a series (at least two different x): y = intercept + slope x.
 struct StraightLine {
   double intercept = 0, slope = 0;
   double largest_residual = 0;  // of a point, in shares of its y
 };
-StraightLine fit_line(const PlotSeries& series);
+StraightLine fit_line(const plot::PlotSeries& series);
 
 }  // namespace plm::bench

@@ -19,9 +19,9 @@
 #include "cli/bench_tests.h"
 #include "cli/commands.h"
 #include "cli/model_options.h"
-#include "cli/model_summary.h"
 #include "cli/output.h"
 #include "cli/text_input.h"
+#include "inspect/model_summary.h"
 
 namespace plm::cli {
 
@@ -143,8 +143,8 @@ class BenchCommand : public Command {
     const auto axis = plot_axis_ == "depth"   ? bench::CurveAxis::depth
                       : plot_axis_ == "zeros" ? bench::CurveAxis::zero_rate
                                               : bench::CurveAxis::sequences;
-    PLM_TRY(bench::LinePlot plot, bench::read_curve(rows, source, axis));
-    for (bench::PlotSeries& series : plot.series) {
+    PLM_TRY(plot::LinePlot plot, bench::read_curve(rows, source, axis));
+    for (plot::PlotSeries& series : plot.series) {
       if (axis != bench::CurveAxis::depth) continue;
       const bench::StraightLine line = bench::fit_line(series);
       series.name +=
@@ -211,7 +211,7 @@ class BenchCommand : public Command {
 
   static Result<bench::Setting> describe_peer(const bench::Setting& ours, const runtime::Engine& engine,
                                               bench::LlamaCppRunner& peer) {
-    PLM_TRY(const ModelSummary summary, summarize(engine.file()));
+    PLM_TRY(const inspect::ModelSummary summary, inspect::summarize(engine.file()));
     bench::Setting theirs = ours;
     theirs.engine = "llama.cpp";
     theirs.version = peer.version();
@@ -224,7 +224,7 @@ class BenchCommand : public Command {
   }
 
   static Result<bench::Setting> describe(const runtime::Engine& engine) {
-    PLM_TRY(const ModelSummary summary, summarize(engine.file()));
+    PLM_TRY(const inspect::ModelSummary summary, inspect::summarize(engine.file()));
     const auto parameters = static_cast<double>(summary.all.n_parameters);
     // The type of most weights is what people call the model.
     const auto largest = std::max_element(

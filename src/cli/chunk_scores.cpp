@@ -30,6 +30,26 @@ Status decode_parts(runtime::Session& session, std::span<const TokenId> chunk, i
 
 }  // namespace
 
+Result<ChunkedText> chunk_text(const tokenizer::Tokenizer& tokenizer, std::string_view text,
+                               int64_t n_context, int64_t max_chunks) {
+  ChunkedText chunks{.tokens = tokenizer.encode(text, {.add_special = true, .parse_special = false}),
+                     .n_context = n_context};
+  if (n_context < 4) {
+    return make_error(ErrorKind::invalid_argument,
+                      "a context of {} tokens is too short to score: give -c 4 or more", n_context);
+  }
+  if (std::ssize(chunks.tokens) < 2 * n_context) {
+    return make_error(
+        ErrorKind::invalid_argument,
+        "the text has {} tokens; at least {} are needed for two chunks: give a longer text or a smaller -c",
+        chunks.tokens.size(), 2 * n_context);
+  }
+  chunks.n_chunks = std::ssize(chunks.tokens) / n_context;
+  if (max_chunks >= 0) chunks.n_chunks = std::min(chunks.n_chunks, std::max<int64_t>(max_chunks, 1));
+  chunks.tokens.resize(static_cast<size_t>(chunks.n_chunks * n_context));
+  return chunks;
+}
+
 Status score_chunks(const runtime::Engine& engine, runtime::Session& session, const ChunkedText& text,
                     int64_t batch_size, const ChunkVisitor& visitor) {
   const tokenizer::Tokenizer& tokenizer = engine.tokenizer();

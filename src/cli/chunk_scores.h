@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
@@ -17,6 +18,11 @@ struct ChunkedText {
   int64_t n_context = 0;
   int64_t n_chunks = 0;
 };
+
+// A text cut into chunks of n_context tokens, the rest left out; at most max_chunks (but one) unless
+// negative. Fails with invalid_argument where the context is too short to score, or the text for two chunks.
+Result<ChunkedText> chunk_text(const tokenizer::Tokenizer& tokenizer, std::string_view text,
+                               int64_t n_context, int64_t max_chunks);
 
 // One scored place: the logits for `token`, before it was seen.
 struct ScoredRow {

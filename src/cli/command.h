@@ -22,6 +22,9 @@ class Command {
   // Does the work: results to stdout (output.h), talk to stderr. An invalid_argument error exits with 2,
   // any other with 1.
   virtual Status run() = 0;
+
+  // Of a run() that did its work: not 0 only where the code is an answer, as that of diff.
+  virtual int exit_code() const { return 0; }
 };
 
 // A check of a number's range that does not crowd the help.

@@ -37,9 +37,14 @@ std::span<const CommandEntry> all_commands() {
                    "  plm detokenize --ids \"9707 11 1879\"\n"
                    "  plm tokenize -f book.txt | plm detokenize -f -\n",
                    make_detokenize_command},
-      CommandEntry{"inspect", "what is in a GGUF file: metadata, tensors, sizes, parameters",
+      CommandEntry{"inspect", "what is in a GGUF file, what of it a text uses, how two files differ",
                    "  plm inspect model.gguf\n"
-                   "  plm inspect --json model.gguf | jq .parameters\n",
+                   "  plm inspect --json model.gguf | jq .parameters\n"
+                   "  plm inspect model.gguf --text book.txt -c 512\n"
+                   "  plm inspect model.gguf --text book.txt --sweep --plot curve.svg\n"
+                   "  plm inspect --diff a.gguf b.gguf\n"
+                   "--diff exits with 0 when the files are equal, 1 when they differ, 2 when they cannot be "
+                   "compared.\n",
                    make_inspect_command},
       CommandEntry{"quantize", "a model in fewer bits, from a GGUF file",
                    "  plm quantize model-f16.gguf model-q4_k_m.gguf Q4_K_M\n"

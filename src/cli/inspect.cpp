@@ -1,194 +1,157 @@
 // plm inspect: what a GGUF file holds, for people and as JSON. Works on any architecture and on files of a
-// vocabulary alone.
+// vocabulary alone. With a text also what the model uses of itself; with --diff how two files differ.
 
-#include <nlohmann/json.hpp>
+#include <filesystem>
+#include <limits>
 #include <string>
+#include <vector>
 
+#include "base/atomic_file.h"
 #include "cli/commands.h"
-#include "cli/model_path.h"
-#include "cli/model_summary.h"
+#include "cli/inspect_activations.h"
+#include "cli/inspect_difference.h"
+#include "cli/inspect_report.h"
+#include "cli/interrupt.h"
+#include "cli/model_options.h"
 #include "cli/output.h"
+#include "cli/text_input.h"
 #include "gguf/gguf_file.h"
 
 namespace plm::cli {
 
 namespace {
 
-using Json = nlohmann::ordered_json;
-
-constexpr size_t kMaxItemsShown = 6;
-constexpr size_t kMaxTextShown = 120;
-
-std::string shape_text(const gguf::TensorInfo& tensor) {
-  return fmt::format("{}", fmt::join(tensor.shape.begin(), tensor.shape.begin() + tensor.n_dims, " x "));
-}
-
-Json to_json(const gguf::Number& number) {
-  if (const auto value = number.to_bool()) return *value;
-  if (const auto value = number.to_uint()) return *value;
-  if (const auto value = number.to_int()) return *value;
-  if (const auto value = number.to_double()) return *value;  // NaN and infinity: written as null
-  return nullptr;
-}
-
-// Arrays of more than max_items are cut to {"elements": N, "type": .., "first": [..]}.
-Json to_json(const gguf::Array& array, size_t max_items) {
-  Json items = Json::array();
-  for (size_t i = 0; i < std::min(array.size, max_items); ++i) {
-    if (array.holds_numbers()) {
-      items.push_back(to_json(array.number(i)));
-    } else if (array.element_type == gguf::ValueType::string) {
-      items.push_back(std::string(array.strings[i]));
-    } else {
-      items.push_back(to_json(array.arrays[i], max_items));
-    }
-  }
-  if (array.size <= max_items) return items;
-  return Json{
-      {"elements", array.size}, {"type", gguf::value_type_name(array.element_type)}, {"first", items}};
-}
-
-Json to_json(const gguf::Value& value, size_t max_items) {
-  if (const auto* text = value.string()) return std::string(*text);
-  if (const auto* array = value.array()) return to_json(*array, max_items);
-  return to_json(*value.number());
-}
-
-Json to_json(const TensorGroup& group) {
-  return Json{{"tensors", group.n_tensors}, {"parameters", group.n_parameters}, {"bytes", group.bytes}};
-}
-
-Json to_json(const std::map<std::string, TensorGroup>& groups) {
-  Json json = Json::object();
-  for (const auto& [name, group] : groups) json[name] = to_json(group);
-  return json;
-}
-
-Json tensors_json(const gguf::File& file) {
-  Json tensors = Json::array();
-  for (const gguf::TensorInfo& tensor : file.tensors()) {
-    tensors.push_back(Json{{"name", std::string(tensor.name)},
-                           {"type", tensor_type_name(tensor.type)},
-                           {"shape", std::vector(tensor.shape.begin(), tensor.shape.begin() + tensor.n_dims)},
-                           {"bytes", tensor.bytes},
-                           {"shard", tensor.shard},
-                           {"offset", tensor.file_offset}});
-  }
-  return tensors;
-}
-
-struct InspectOptions {
-  double zero_share = 0.9;
-  bool json = false, all_items = false, no_tensors = false;
-};
-
-std::string json_report(const gguf::File& file, const ModelSummary& summary, const InspectOptions& options) {
-  Json metadata = Json::object();
-  const size_t max_items = options.all_items ? SIZE_MAX : kMaxItemsShown;
-  for (const gguf::KeyValue& item : file.metadata())
-    metadata[std::string(item.key)] = to_json(item.value, max_items);
-  Json json{{"file", file.path()},
-            {"file_bytes", file.file_bytes()},
-            {"shards", file.shard_paths().size()},
-            {"gguf_version", file.version()},
-            {"architecture", summary.architecture},
-            {"parameters", summary.all.n_parameters},
-            {"tensor_bytes", summary.all.bytes},
-            {"by_part", to_json(summary.by_part)},
-            {"by_type", to_json(summary.by_type)},
-            {"output_tied", summary.is_output_tied},
-            {"bytes_per_token", summary.bytes_per_token},
-            {"zero_share", options.zero_share},
-            {"activated_parameters", summary.activated_parameters(options.zero_share)},
-            {"activated_bytes_per_token", summary.activated_bytes(options.zero_share)}};
-  if (summary.cache) {
-    Json& cache = json["cache_bytes_per_token"];
-    if (summary.cache->latent_f16 > 0) cache["latent_f16"] = summary.cache->latent_f16;
-    cache["expanded_f16"] = summary.cache->expanded_f16;
-  }
-  json["metadata"] = std::move(metadata);
-  if (!options.no_tensors) json["tensors"] = tensors_json(file);
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
-}
-
-std::string group_lines(std::string_view title, const std::map<std::string, TensorGroup>& groups) {
-  std::string text = fmt::format("\n{}\n", title);
-  for (const auto& [name, group] : groups) {
-    text += fmt::format("  {:<14}{:>6} tensors {:>15} parameters {:>15} bytes  {:5.2f} bits each\n", name,
-                        group.n_tensors, group.n_parameters, group.bytes,
-                        8.0 * static_cast<double>(group.bytes) / static_cast<double>(group.n_parameters));
-  }
-  return text;
-}
-
-std::string size_lines(const ModelSummary& summary, double zero_share) {
-  std::string text =
-      fmt::format("\nparameters      {}\nweight bytes    {}\n", summary.all.n_parameters, summary.all.bytes);
-  text += fmt::format("read per token  {} bytes{}\n", summary.bytes_per_token,
-                      summary.is_output_tied ? " (the embedding is the output matrix too)" : "");
-  if (summary.down_projection.n_tensors > 0) {
-    text += fmt::format(
-        "activated       {} parameters, {} bytes, when {:.1f} % of the squared-ReLU outputs are zero\n",
-        summary.activated_parameters(zero_share), summary.activated_bytes(zero_share), 100 * zero_share);
-  }
-  if (summary.cache && summary.cache->latent_f16 == 0) {
-    text += fmt::format("cache per token {} bytes (f16 keys and values)\n", summary.cache->expanded_f16);
-  } else if (summary.cache) {
-    text += fmt::format("cache per token {} bytes (f16 latent); expanded keys and values: {} bytes\n",
-                        summary.cache->latent_f16, summary.cache->expanded_f16);
-  }
-  return text + group_lines("by part", summary.by_part) + group_lines("by type", summary.by_type);
-}
-
-std::string text_report(const gguf::File& file, const ModelSummary& summary, const InspectOptions& options) {
-  std::string text =
-      fmt::format("{}: GGUF version {}, {} bytes", file.path(), file.version(), file.file_bytes());
-  if (file.shard_paths().size() > 1) text += fmt::format(" in {} shards", file.shard_paths().size());
-  text += fmt::format("\n\nmetadata ({})\n", file.metadata().size());
-  for (const gguf::KeyValue& item : file.metadata()) {
-    const auto* string = item.value.string();
-    text +=
-        fmt::format("  {} = {}\n", gguf::printable(item.key, kMaxTextShown),
-                    string != nullptr && !options.all_items
-                        ? fmt::format("\"{}\"", gguf::printable(*string, kMaxTextShown))
-                        : gguf::to_display_string(item.value, options.all_items ? SIZE_MAX : kMaxItemsShown));
-  }
-  if (file.tensors().empty()) return text + "\nno tensors\n";
-  text += size_lines(summary, options.zero_share);
-  if (options.no_tensors) return text;
-  text += fmt::format("\ntensors ({}; shapes begin with the contiguous dimension)\n", file.tensors().size());
-  for (const gguf::TensorInfo& tensor : file.tensors()) {
-    text += fmt::format("  {:<40} {:>8} {:>20} {:>14} bytes\n", gguf::printable(tensor.name),
-                        tensor_type_name(tensor.type), shape_text(tensor), tensor.bytes);
-  }
-  return text;
-}
+constexpr int64_t kDefaultContext = 512;
+constexpr int kFilesDiffer = 1;
+constexpr const char* kDefaultKeep = "90,80,70,60,50,40,30,20,15,10,5";
 
 class InspectCommand : public Command {
  public:
   void add_options(CLI::App& app) override {
+    model_.set_default_context(kDefaultContext);
     model_.add_to(app, "-m,--model,file");
-    app.add_flag("--json", options_.json, "print JSON");
-    app.add_flag("--all", options_.all_items, "print long arrays and texts in full");
-    app.add_flag("--no-tensors", options_.no_tensors, "leave the list of tensors out");
-    app.add_option("--zero-share", options_.zero_share,
-                   "share of zeros in the squared-ReLU outputs, for the activated parameters")
-        ->check(within(0.0, 1.0))
-        ->capture_default_str();
+    app.add_flag("--json", json_, "print JSON");
+    app.add_flag("--all", report_.all_items, "print long arrays and texts in full");
+    app.add_flag("--no-tensors", report_.no_tensors, "leave the list of tensors out");
+    zero_share_ =
+        app.add_option("--zero-share", report_.zero_share,
+                       "share of zeros in the squared ReLUs, for the activated parameters; measured "
+                       "with --text")
+            ->check(within(0.0, 1.0))
+            ->capture_default_str();
+    app.add_option("--text", text_, "run the model over this text and say which neurons fire; - is stdin")
+        ->type_name("FILE");
+    app.add_option("--chunks", max_chunks_, "with --text: only the first N chunks; -1: all")
+        ->capture_default_str()
+        ->type_name("N");
+    app.add_flag("--sweep", sweep_,
+                 "with --text: perplexity when small squared ReLUs are dropped too; the same as --keep " +
+                     std::string(kDefaultKeep));
+    app.add_option(
+           "--keep", keep_,
+           "with --text: perplexity when the largest P percent of what is not zero are kept, by layer")
+        ->type_name("P[,P..]");
+    app.add_option("--thresholds", thresholds_,
+                   "with --text: perplexity when only squared ReLUs above X are kept, in all layers")
+        ->type_name("X[,X..]");
+    app.add_option("--plot", plot_, "draw perplexity over activated parameters (SVG; never over a file)")
+        ->type_name("OUT.svg");
+    app.add_option("--diff", difference_, "compare two files: metadata, tensors, numbers")
+        ->expected(2)
+        ->type_name("A B");
   }
 
   Status run() override {
+    if (!difference_.empty()) return run_difference();
+    if (!text_.empty()) return run_text();
+    if (sweep_ || !keep_.empty() || !thresholds_.empty() || !plot_.empty()) {
+      return make_error(ErrorKind::invalid_argument,
+                        "--sweep, --keep, --thresholds and --plot need a text: give --text FILE");
+    }
     PLM_TRY(const std::string path, model_.find());
     PLM_TRY(const auto file, gguf::File::open(path));
-    PLM_TRY(const ModelSummary summary, summarize(file));
-    return write_output(options_.json ? json_report(file, summary, options_)
-                                      : text_report(file, summary, options_));
+    PLM_TRY(const inspect::ModelSummary summary, inspect::summarize(file));
+    return write_output(json_ ? dump(file_json(file, summary, report_)) : file_text(file, summary, report_));
   }
 
+  int exit_code() const override { return differ_ ? kFilesDiffer : 0; }
+
  private:
-  ModelSource model_;
-  InspectOptions options_;
+  Status run_difference();
+  Status run_text();
+  Result<std::vector<DropRule>> rules() const;
+
+  ModelOptions model_;
+  ReportOptions report_;
+  CLI::Option* zero_share_ = nullptr;
+  std::string text_, keep_, thresholds_, plot_;
+  std::vector<std::string> difference_;
+  int64_t max_chunks_ = -1;
+  bool json_ = false, sweep_ = false, differ_ = false;
 };
+
+// What goes wrong here is trouble, as diff calls it: the kind that exits with 2, since 1 is an answer.
+Error trouble(Error error) {
+  if (error.kind != ErrorKind::cancelled) error.kind = ErrorKind::invalid_argument;
+  return error;
+}
+
+Status InspectCommand::run_difference() {
+  const auto a = gguf::File::open(difference_[0]), b = gguf::File::open(difference_[1]);
+  if (!a.ok()) return trouble(a.error());
+  if (!b.ok()) return trouble(b.error());
+  const auto difference = inspect::compare_files(*a, *b, interrupt_flag());
+  if (!difference.ok()) return trouble(difference.error());
+  differ_ = !difference->is_equal();
+  const Status written =
+      write_output(json_ ? dump(difference_json(*a, *b, *difference)) : difference_text(*a, *b, *difference));
+  if (!written.ok()) return trouble(written.error());
+  return {};
+}
+
+Result<std::vector<DropRule>> InspectCommand::rules() const {
+  std::vector<DropRule> rules;
+  const bool wants_default = keep_.empty() && (sweep_ || (!plot_.empty() && thresholds_.empty()));
+  if (const std::string keep = wants_default ? kDefaultKeep : keep_; !keep.empty()) {
+    PLM_TRY(const auto values, read_numbers("--keep", keep, 100));
+    for (const double value : values) rules.push_back({.kind = DropRule::Kind::keep, .value = value});
+  }
+  if (!thresholds_.empty()) {
+    PLM_TRY(const auto values,
+            read_numbers("--thresholds", thresholds_, double{std::numeric_limits<float>::max()}));
+    for (const double value : values) rules.push_back({.kind = DropRule::Kind::threshold, .value = value});
+  }
+  return rules;
+}
+
+Status InspectCommand::run_text() {
+  PLM_TRY(const auto drop_rules, rules());
+  std::error_code error;
+  if (!plot_.empty() && std::filesystem::exists(plot_, error)) {
+    return make_error(ErrorKind::io, "{} is there already", plot_);
+  }
+  PLM_TRY(const std::string text, read_input(text_));
+  PLM_TRY(const auto engine, model_.load());
+  PLM_TRY(const inspect::ModelSummary summary, inspect::summarize(engine->file()));
+  PLM_TRY(const ActivationReport activations, measure_activations(*engine, text,
+                                                                  {.text_name = text_,
+                                                                   .max_chunks = max_chunks_,
+                                                                   .batch_size = model_.batch_size(),
+                                                                   .rules = drop_rules}));
+  if (zero_share_->count() == 0) report_.zero_share = activations.zero_rate();
+  if (!plot_.empty()) {
+    PLM_TRY(AtomicFile file, AtomicFile::create(plot_));
+    PLM_TRY_STATUS(file.write(sweep_plot(activations, summary).to_svg()));
+    PLM_TRY_STATUS(file.commit());
+  }
+  if (json_) {
+    Json json = file_json(engine->file(), summary, report_);
+    json["activations"] = activations_json(activations, summary);
+    return write_output(dump(json));
+  }
+  return write_output(title_text(engine->file()) + "\n" + sizes_text(summary, report_.zero_share) +
+                      activations_text(activations, summary));
+}
 
 }  // namespace
 

@@ -70,7 +70,9 @@ int parse_and_run(const std::vector<std::string>& arguments) {
     return fail(kWrongCommandLine, fmt::format("{} (see {} --help)", one_line(error.what()), program));
   }
   for (const auto& [sub, command] : commands) {
-    if (sub->parsed()) return exit_code(command->run());
+    if (!sub->parsed()) continue;
+    const Status status = command->run();
+    return status.ok() ? command->exit_code() : exit_code(status);
   }
   return kWrongCommandLine;
 }

@@ -39,8 +39,8 @@ int usable_threads(int asked) {
 
 }  // namespace
 
-void ModelOptions::add_to(CLI::App& app) {
-  model_.add_to(app);
+void ModelOptions::add_to(CLI::App& app, const std::string& file_names) {
+  model_.add_to(app, file_names);
   app.add_option("-c,--ctx-size", context_, "tokens of context (default: the model's)")
       ->check(within(int64_t{0}, int64_t{1} << 40))
       ->type_name("N");

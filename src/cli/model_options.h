@@ -14,8 +14,11 @@ namespace plm::cli {
 
 class ModelOptions {
  public:
-  // Declares -m -hf -hff -hft --offline -c -b -ub -t -tb -ngl -ctk -ctv.
-  void add_to(CLI::App& app);
+  // Declares -m -hf -hff -hft --offline -c -b -ub -t -tb -ngl -ctk -ctv. file_names: see ModelSource.
+  void add_to(CLI::App& app, const std::string& file_names = "-m,--model");
+
+  // The path of the model, see ModelSource.
+  Result<std::string> find() const { return model_.find(); }
 
   // Finds and loads the model. Says on stderr what could not be had as asked (threads, devices).
   Result<std::unique_ptr<runtime::Engine>> load() const;

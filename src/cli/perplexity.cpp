@@ -99,22 +99,7 @@ class PerplexityCommand : public Command {
 
 Result<ChunkedText> PerplexityCommand::read_text(const runtime::Engine& engine, int64_t n_context) const {
   PLM_TRY(const std::string text, text_.read());
-  ChunkedText chunks{.tokens = engine.tokenizer().encode(text, {.add_special = true, .parse_special = false}),
-                     .n_context = n_context};
-  if (n_context < 4) {
-    return make_error(ErrorKind::invalid_argument,
-                      "a context of {} tokens is too short to score: give -c 4 or more", n_context);
-  }
-  if (std::ssize(chunks.tokens) < 2 * n_context) {
-    return make_error(
-        ErrorKind::invalid_argument,
-        "the text has {} tokens; at least {} are needed for two chunks: give a longer text or a smaller -c",
-        chunks.tokens.size(), 2 * n_context);
-  }
-  chunks.n_chunks = std::ssize(chunks.tokens) / n_context;
-  if (max_chunks_ >= 0) chunks.n_chunks = std::min(chunks.n_chunks, std::max<int64_t>(max_chunks_, 1));
-  chunks.tokens.resize(static_cast<size_t>(chunks.n_chunks * n_context));
-  return chunks;
+  return chunk_text(engine.tokenizer(), text, n_context, max_chunks_);
 }
 
 Result<ChunkedText> PerplexityCommand::text_of_base(const runtime::Engine& engine,

@@ -8,8 +8,8 @@
 namespace plm::bench {
 namespace {
 
+using plot::PlotSeries;
 using ::testing::HasSubstr;
-using ::testing::Not;
 
 std::string row(const std::string& engine, int64_t depth, double rate, const std::string& zeros = "0.9",
                 int64_t n_sequences = 1) {
@@ -81,34 +81,6 @@ TEST(Curve, FitsAStraightLine) {
   EXPECT_NEAR(line.largest_residual, 0, 1e-12);
   const PlotSeries bent{"", {{.x = 0, .y = 10}, {.x = 1, .y = 10}, {.x = 2, .y = 16}}};
   EXPECT_NEAR(fit_line(bent).largest_residual, 0.2, 1e-12);
-}
-
-TEST(LinePlot, HasAMarkForEachPointAndEscapesNames) {
-  const LinePlot plot{.title = "a < b & c",
-                      .x_label = "x",
-                      .y_label = "y",
-                      .series = {{"first <one>", {{0, 1, 1, 1}, {5, 2, 1, 3}}}, {"second", {{1, 7, 7, 7}}}}};
-  const std::string svg = plot.to_svg();
-  size_t circles = 0;
-  for (size_t at = svg.find("<circle"); at != std::string::npos; at = svg.find("<circle", at + 1)) ++circles;
-  EXPECT_EQ(circles, 3U);
-  EXPECT_THAT(svg, HasSubstr("a &lt; b &amp; c"));
-  EXPECT_THAT(svg, HasSubstr("first &lt;one&gt;"));
-  EXPECT_THAT(svg, Not(HasSubstr("nan")));
-  EXPECT_THAT(svg, Not(HasSubstr("inf")));
-}
-
-TEST(LinePlot, AnEmptyPlotIsStillAPicture) {
-  const std::string svg = LinePlot{}.to_svg();
-  EXPECT_TRUE(svg.starts_with("<svg") && svg.ends_with("</svg>\n"));
-  EXPECT_THAT(svg, Not(HasSubstr("nan")));
-}
-
-TEST(LinePlot, MarksStandAtRoundNumbers) {
-  EXPECT_DOUBLE_EQ(mark_distance(0, 8, 8), 1);
-  EXPECT_DOUBLE_EQ(mark_distance(0, 9, 8), 2);
-  EXPECT_DOUBLE_EQ(mark_distance(0, 32768, 8), 5000);
-  EXPECT_DOUBLE_EQ(mark_distance(0.5, 0.98, 8), 0.1);
 }
 
 }  // namespace

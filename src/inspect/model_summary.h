@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "gguf/gguf_file.h"
 
-namespace plm::cli {
+namespace plm::inspect {
 
 struct TensorGroup {
   int64_t n_tensors = 0;
@@ -32,11 +32,15 @@ struct ModelSummary {
 
   // Weights read for one token by a dense decode: all, but of an untied embedding only a row.
   int64_t bytes_per_token = 0;
-  // What is left when the given share of ffn_down's rows is skipped because its input is zero.
+  // What is left when the given share of ffn_down's rows is skipped because its input is zero. That is
+  // exact, and what plm does.
   int64_t activated_parameters(double zero_share) const;
   int64_t activated_bytes(double zero_share) const;
+  // When the rows of ffn_up that gave those zeros are not counted either, as the PLM paper counts: they must
+  // be known to give zeros before they are read, which takes a predictor.
+  int64_t activated_parameters_with_up(double zero_share) const;
   // Empty in a gated feed-forward, whose SiLU is never zero.
-  TensorGroup down_projection;
+  TensorGroup down_projection, up_projection;
   bool is_gated = false;
 
   std::optional<CacheBytes> cache;  // where the keys tell
@@ -45,4 +49,4 @@ struct ModelSummary {
 // Fails only where a key that the sums need has a wrong type.
 Result<ModelSummary> summarize(const gguf::File& file);
 
-}  // namespace plm::cli
+}  // namespace plm::inspect

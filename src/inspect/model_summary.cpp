@@ -1,6 +1,6 @@
-#include "cli/model_summary.h"
+#include "inspect/model_summary.h"
 
-namespace plm::cli {
+namespace plm::inspect {
 
 namespace {
 
@@ -64,6 +64,11 @@ int64_t ModelSummary::activated_parameters(double zero_share) const {
          static_cast<int64_t>(zero_share * static_cast<double>(down_projection.n_parameters));
 }
 
+int64_t ModelSummary::activated_parameters_with_up(double zero_share) const {
+  return activated_parameters(zero_share) -
+         static_cast<int64_t>(zero_share * static_cast<double>(up_projection.n_parameters));
+}
+
 int64_t ModelSummary::activated_bytes(double zero_share) const {
   return bytes_per_token - static_cast<int64_t>(zero_share * static_cast<double>(down_projection.bytes));
 }
@@ -77,9 +82,10 @@ Result<ModelSummary> summarize(const gguf::File& file) {
     add(summary.by_type[std::string(tensor_type_name(tensor.type))], tensor);
     add(summary.by_part[std::string(part_of(tensor.name))], tensor);
     if (contains(tensor.name, ".ffn_down.weight")) add(summary.down_projection, tensor);
+    if (contains(tensor.name, ".ffn_up.weight")) add(summary.up_projection, tensor);
     if (contains(tensor.name, ".ffn_gate")) summary.is_gated = true;
   }
-  if (summary.is_gated) summary.down_projection = {};
+  if (summary.is_gated) summary.down_projection = summary.up_projection = {};
   summary.is_output_tied =
       file.find_tensor("token_embd.weight") != nullptr && file.find_tensor("output.weight") == nullptr;
   summary.bytes_per_token = summary.all.bytes;
@@ -91,4 +97,4 @@ Result<ModelSummary> summarize(const gguf::File& file) {
   return summary;
 }
 
-}  // namespace plm::cli
+}  // namespace plm::inspect

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-namespace plm::bench {
+namespace plm::plot {
 
 struct PlotPoint {
   double x = 0, y = 0;
@@ -20,7 +20,9 @@ struct LinePlot {
   std::string title, x_label, y_label;
   std::vector<PlotSeries> series;
 
-  // The y axis begins at 0, so that heights can be compared. Names may hold any characters.
+  double y_from = 0;  // where the y axis begins: from 0 heights can be compared; no point lies below
+
+  // Names may hold any characters.
   std::string to_svg() const;
 };
 
@@ -28,4 +30,4 @@ struct LinePlot {
 // from `least`) to `largest`.
 double mark_distance(double least, double largest, int most_marks);
 
-}  // namespace plm::bench
+}  // namespace plm::plot

@@ -1,4 +1,4 @@
-#include "bench/line_plot.h"
+#include "plot/line_plot.h"
 
 #include <fmt/format.h>
 
@@ -6,7 +6,7 @@
 #include <array>
 #include <cmath>
 
-namespace plm::bench {
+namespace plm::plot {
 namespace {
 
 constexpr double kWidth = 760, kHeight = 440;
@@ -116,7 +116,7 @@ double mark_distance(double least, double largest, int most_marks) {
 }
 
 std::string LinePlot::to_svg() const {
-  double least_x = HUGE_VAL, most_x = -HUGE_VAL, most_y = 0;
+  double least_x = HUGE_VAL, most_x = -HUGE_VAL, most_y = y_from;
   for (const PlotSeries& one : series) {
     for (const PlotPoint& p : one.points) {
       least_x = std::min(least_x, p.x);
@@ -128,7 +128,7 @@ std::string LinePlot::to_svg() const {
   const Axis x = make_axis(least_x, most_x, kLeft, kWidth - kRight);
   // Room for a legend above the lines.
   const double legend = 18.0 * static_cast<double>(series.size());
-  const Axis y = make_axis(0, most_y, kHeight - kBottom, kTop + legend);
+  const Axis y = make_axis(y_from, most_y, kHeight - kBottom, kTop + legend);
   std::string svg = fmt::format(
       "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {0} {1}' width='{0}' height='{1}' "
       "font-family='sans-serif' font-size='12'>\n<rect width='{0}' height='{1}' fill='#fff'/>\n",
@@ -145,4 +145,4 @@ std::string LinePlot::to_svg() const {
   return svg + "</svg>\n";
 }
 
-}  // namespace plm::bench
+}  // namespace plm::plot
