@@ -97,6 +97,10 @@ Error trouble(Error error) {
 }
 
 Status InspectCommand::run_difference() {
+  if (difference_.size() != 2) {
+    return make_error(ErrorKind::invalid_argument, "--diff: found {} files, expected two: --diff A B",
+                      difference_.size());
+  }
   const auto a = gguf::File::open(difference_[0]), b = gguf::File::open(difference_[1]);
   if (!a.ok()) return trouble(a.error());
   if (!b.ok()) return trouble(b.error());
