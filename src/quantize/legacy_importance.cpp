@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <limits>
 #include <optional>
 
 #include "base/atomic_file.h"
@@ -13,6 +12,7 @@ namespace plm::quantize {
 namespace {
 
 constexpr int32_t kMostNameBytes = 4096;
+constexpr float kMostRows = 1 << 30;
 
 // Takes little-endian numbers and bytes from the front of a file, as long as there are some.
 class Cursor {
@@ -83,8 +83,8 @@ void append_int(std::string& out, int64_t value) {
 void append_entry(std::string& out, const std::string& name, const InputStatistics& statistics,
                   uint32_t chunk_tokens) {
   // As many rows as calls can be told of: a file may say anything.
-  const float most = std::min(*std::max_element(statistics.counts.begin(), statistics.counts.end()),
-                              static_cast<float>(std::numeric_limits<int32_t>::max() / 2));
+  const float most =
+      std::min(*std::max_element(statistics.counts.begin(), statistics.counts.end()), kMostRows);
   const auto chunk = static_cast<int64_t>(std::max<uint32_t>(chunk_tokens, 1));
   const int64_t calls = (static_cast<int64_t>(most) + chunk - 1) / chunk;
   append_int(out, static_cast<int64_t>(name.size()));
