@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <optional>
 #include <utility>
 
 #include "train/core/draw.h"
@@ -22,18 +21,6 @@ constexpr int64_t kLossChunk = 1024;
 
 }  // namespace
 
-struct Model::LayerWeights {
-  at::Tensor attention_norm_D, q_proj, kv_down, latent_norm_C, kv_up, out_proj, ffn_norm_D, ffn_up, ffn_down;
-};
-
-// What is the same in every layer of one pass.
-struct Model::Pass {
-  at::Tensor cosine, sine;  // [T, R/2]
-  at::Tensor mask_B1TT;     // undefined: causal
-  double sparsity_penalty = 0;
-  bool count_zeros = false;
-};
-
 // Moves a finished gradient of a leaf into the flat float32 buffer and lets go of it.
 class Model::GradientSink : public torch::autograd::PostAccumulateGradHook {
  public:
@@ -41,7 +28,7 @@ class Model::GradientSink : public torch::autograd::PostAccumulateGradHook {
       : model_(model), slot_(std::move(slot)), bucket_(bucket) {}
   void operator()(const at::Tensor& leaf) override {
     const at::NoGradGuard no_graph;
-    slot_.add_(leaf.grad());
+    add_to(slot_, leaf.grad());
     leaf.mutable_grad() = at::Tensor();
     model_.gradient_arrived(bucket_);
   }
@@ -67,8 +54,6 @@ Model::Model(const ModelConfig& config, ParameterLayout layout, const ModelOptio
   sine_ = angle.sin().to(numbers);
   leaves_of_bucket_.assign(layout_.buckets.size(), 0);
   bind_weights();
-  for (size_t i = 0; i < layers_.size(); ++i) zeros_.push_back(at::zeros({}, numbers.dtype(at::kDouble)));
-  seen_.assign(layers_.size(), 0);
 }
 
 Model::~Model() = default;
@@ -92,15 +77,7 @@ void Model::bind_weights() {
   final_norm_ = leaf("model.norm.weight");
   for (int64_t i = 0; i < config_.n_layers; ++i) {
     const std::string layer = fmt::format("model.layers.{}.", i);
-    layers_.push_back({.attention_norm_D = leaf(layer + "input_layernorm.weight"),
-                       .q_proj = leaf(layer + "self_attn.q_proj.weight"),
-                       .kv_down = leaf(layer + "self_attn.kv_a_proj_with_mqa.weight"),
-                       .latent_norm_C = leaf(layer + "self_attn.kv_a_layernorm.weight"),
-                       .kv_up = leaf(layer + "self_attn.kv_b_proj.weight"),
-                       .out_proj = leaf(layer + "self_attn.o_proj.weight"),
-                       .ffn_norm_D = leaf(layer + "post_attention_layernorm.weight"),
-                       .ffn_up = leaf(layer + "mlp.up_proj.weight"),
-                       .ffn_down = leaf(layer + "mlp.down_proj.weight")});
+    layers_.push_back(make_block(config_, [&](const std::string& name) { return leaf(layer + name); }));
   }
 }
 
@@ -126,49 +103,12 @@ void Model::refresh() {
   weights_.copy_(masters_);
 }
 
-at::Tensor Model::attention(const LayerWeights& w, const Pass& pass, const at::Tensor& x_BTD) const {
-  const ModelConfig& n = config_;
-  const int64_t B = x_BTD.size(0), T = x_BTD.size(1), H = n.n_heads;
-  const int64_t N = n.no_rope_width, R = n.rope_width, V = n.value_width, C = n.latent_width, Q = N + R;
-
-  const at::Tensor q_BTHQ = at::linear(x_BTD, w.q_proj).view({B, T, H, Q});
-  const at::Tensor kv_BTE = at::linear(x_BTD, w.kv_down);
-  const at::Tensor latent_BTC = rms_norm(kv_BTE.narrow(-1, 0, C), w.latent_norm_C, n.norm_eps);
-  const at::Tensor k_rope = rotate_pairs(kv_BTE.narrow(-1, C, R).unsqueeze(2), pass.cosine, pass.sine);
-  const at::Tensor kv_BTHX = at::linear(latent_BTC, w.kv_up).view({B, T, H, N + V});
-
-  const at::Tensor q =
-      at::cat({q_BTHQ.narrow(-1, 0, N), rotate_pairs(q_BTHQ.narrow(-1, N, R), pass.cosine, pass.sine)}, -1);
-  const at::Tensor k = at::cat({kv_BTHX.narrow(-1, 0, N), k_rope.expand({B, T, H, R})}, -1);
-  at::Tensor v = kv_BTHX.narrow(-1, N, V);
-  // The fast attention of CPUs and older GPUs wants values as wide as keys; zeros change nothing.
-  const bool pad = V < Q && !x_BTD.is_cuda();
-  if (pad) v = at::constant_pad_nd(v, {0, Q - V});
-  const auto mask = pass.mask_B1TT.defined() ? std::optional<at::Tensor>(pass.mask_B1TT) : std::nullopt;
-  const at::Tensor o_BHTV = at::scaled_dot_product_attention(
-      q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), mask, 0.0,
-      /*is_causal=*/!mask.has_value(), 1.0 / std::sqrt(static_cast<double>(Q)));
-  const at::Tensor o_BTHV = o_BHTV.transpose(1, 2).narrow(-1, 0, V);
-  return at::linear(o_BTHV.reshape({B, T, H * V}), w.out_proj);
-}
-
-at::Tensor Model::block(size_t layer, const Pass& pass, const at::Tensor& x_BTD) {
-  const LayerWeights& w = layers_[layer];
-  const at::Tensor h_BTD = x_BTD + attention(w, pass, rms_norm(x_BTD, w.attention_norm_D, config_.norm_eps));
-  const at::Tensor up_BTF = at::linear(rms_norm(h_BTD, w.ffn_norm_D, config_.norm_eps), w.ffn_up);
-  const at::Tensor live_BTF = squared_relu(up_BTF, pass.sparsity_penalty);
-  if (pass.count_zeros) {
-    const at::NoGradGuard no_graph;
-    zeros_[layer].add_(live_BTF.eq(0).sum());
-    seen_[layer] += static_cast<double>(live_BTF.numel());
-  }
-  return h_BTD + at::linear(live_BTF, w.ffn_down);
-}
-
-at::Tensor Model::hidden(const ModelInput& input, const PassOptions& options, std::vector<Block>& kept) {
+at::Tensor Model::hidden(const ModelInput& input, const PassOptions& options, std::vector<Layer>& kept) {
   const int64_t T = input.ids_BT.size(1);
-  Pass pass{.cosine = cosine_.narrow(0, 0, T),
-            .sine = sine_.narrow(0, 0, T),
+  Pass pass{.rotation = {.cosine = cosine_.narrow(0, 0, T),
+                         .sine = sine_.narrow(0, 0, T),
+                         .pairs = config_.architecture == Architecture::plm ? fused::Pairs::neighbours
+                                                                            : fused::Pairs::halves},
             .mask_B1TT = {},
             .sparsity_penalty = options.sparsity_penalty,
             .count_zeros = options.count_zeros};
@@ -177,21 +117,21 @@ at::Tensor Model::hidden(const ModelInput& input, const PassOptions& options, st
     pass.mask_B1TT = same.tril().unsqueeze(1);
   }
   at::Tensor x_BTD = at::embedding(embedding_, input.ids_BT);
-  for (size_t layer = 0; layer < layers_.size(); ++layer) {
+  for (const auto& layer : layers_) {
     if (options.checkpoint) {
-      kept.emplace_back([this, layer, pass](const at::Tensor& x) { return block(layer, pass, x); });
+      kept.emplace_back([&layer, pass](const at::Tensor& x) { return layer->forward(pass, x); });
     } else {
-      x_BTD = block(layer, pass, x_BTD);
+      x_BTD = layer->forward(pass, x_BTD);
     }
   }
-  for (const Block& again : kept) x_BTD = checkpointed(again, x_BTD);
+  for (const Layer& again : kept) x_BTD = checkpointed(again, x_BTD);
   return rms_norm(x_BTD, final_norm_, config_.norm_eps);
 }
 
 double Model::forward_backward(const ModelInput& input, const PassOptions& options) {
   leaves_missing_ = leaves_of_bucket_;
   bucket_ready_ = options.bucket_ready;
-  std::vector<Block> kept;  // must live until the backward pass is over
+  std::vector<Layer> kept;  // must live until the backward pass is over
   const at::Tensor hidden_TD = hidden(input, options, kept).flatten(0, 1);
   at::Tensor sum = at::zeros({}, hidden_TD.options().dtype(at::kDouble));
   const at::Tensor loss = linear_cross_entropy(hidden_TD, head_, input.labels_BT.flatten(),
@@ -202,7 +142,7 @@ double Model::forward_backward(const ModelInput& input, const PassOptions& optio
 
 double Model::loss_sum(const ModelInput& input) {
   const at::NoGradGuard no_graph;
-  std::vector<Block> none;
+  std::vector<Layer> none;
   const at::Tensor hidden_TD = hidden(input, {}, none).flatten(0, 1);
   const at::Tensor labels_T = input.labels_BT.flatten();
   double sum = 0;
@@ -218,7 +158,7 @@ double Model::loss_sum(const ModelInput& input) {
 
 at::Tensor Model::logits(const at::Tensor& ids_BT) {
   const at::NoGradGuard no_graph;
-  std::vector<Block> none;
+  std::vector<Layer> none;
   return at::linear(hidden({.ids_BT = ids_BT, .labels_BT = {}, .documents_BT = {}}, {}, none), head_)
       .to(at::kFloat);
 }
@@ -229,11 +169,7 @@ void Model::gradient_arrived(int bucket) {
 
 std::vector<double> Model::take_zero_rates() {
   std::vector<double> rates;
-  for (size_t layer = 0; layer < layers_.size(); ++layer) {
-    rates.push_back(seen_[layer] == 0 ? 0 : zeros_[layer].item<double>() / seen_[layer]);
-    zeros_[layer].zero_();
-    seen_[layer] = 0;
-  }
+  for (const auto& layer : layers_) rates.push_back(layer->take_zero_rate());
   return rates;
 }
 

@@ -1,4 +1,5 @@
-// PLM for training: the forward pass of src/model/plm as ATen operations, with gradients.
+// The model that is trained, as ATen operations with gradients: PLM, the forward pass of src/model/plm, or a
+// llama, which PLM is compared with (block.h).
 //
 // All weights lie in one flat float32 buffer (setup/parameter_layout.h), the masters; gradients lie in
 // another of the same layout, always float32, and are added to by every backward pass. With bf16 the pass
@@ -13,6 +14,7 @@
 #include <memory>
 #include <vector>
 
+#include "train/core/block.h"
 #include "train/setup/model_config.h"
 #include "train/setup/parameter_layout.h"
 
@@ -66,21 +68,17 @@ class Model {
   // float32 [B, T, W], without gradients.
   at::Tensor logits(const at::Tensor& ids_BT);
 
-  // The share of exact zeros behind the squared ReLU of each layer in the passes that counted; counting
+  // The share of exact zeros among the neurons of each layer in the passes that counted; counting
   // starts anew after this.
   std::vector<double> take_zero_rates();
 
  private:
-  struct LayerWeights;
-  struct Pass;
   class GradientSink;
 
-  using Block = std::function<at::Tensor(const at::Tensor&)>;
+  using Layer = std::function<at::Tensor(const at::Tensor&)>;
 
   // The residual stream after the last norm, [B, T, D]. `kept` gets what must outlive the backward pass.
-  at::Tensor hidden(const ModelInput& input, const PassOptions& options, std::vector<Block>& kept);
-  at::Tensor attention(const LayerWeights& w, const Pass& pass, const at::Tensor& x_BTD) const;
-  at::Tensor block(size_t layer, const Pass& pass, const at::Tensor& x_BTD);
+  at::Tensor hidden(const ModelInput& input, const PassOptions& options, std::vector<Layer>& kept);
   void bind_weights();
   at::Tensor leaf(const std::string& name);
   void gradient_arrived(int bucket);
@@ -91,12 +89,10 @@ class Model {
   at::Tensor masters_, gradients_,
       weights_;               // weights_: what the pass reads; the masters when those are float32
   at::Tensor cosine_, sine_;  // [context, R/2] float32
-  std::vector<LayerWeights> layers_;
+  std::vector<std::unique_ptr<Block>> layers_;
   at::Tensor embedding_, head_, final_norm_;  // embedding and head are two leaves of the same numbers
   std::vector<int> leaves_of_bucket_, leaves_missing_;
   std::function<void(int)> bucket_ready_;
-  std::vector<at::Tensor> zeros_;  // counted in each layer, float64
-  std::vector<double> seen_;       // numbers looked at in each layer
 };
 
 }  // namespace plm::train

@@ -55,15 +55,61 @@ struct Reader {
   }
 };
 
-Status check_architecture(const Reader& read) {
-  PLM_TRY_STATUS(read.only("model_type", "plm"));
-  PLM_TRY_STATUS(read.only("hidden_act", "relu2"));
-  PLM_TRY_STATUS(read.only("q_lora_rank", nullptr));
+using Sizes = std::vector<std::pair<const char*, int64_t*>>;
+
+Status read_common(const Reader& read, ModelConfig& config) {
   PLM_TRY_STATUS(read.only("rope_scaling", nullptr));
-  PLM_TRY_STATUS(read.only("rope_interleave", true));
   PLM_TRY_STATUS(read.only("attention_bias", false));
   PLM_TRY_STATUS(read.only("mlp_bias", false));
-  return read.only("tie_word_embeddings", true);
+  const Sizes sizes = {
+      {"vocab_size", &config.vocabulary},       {"hidden_size", &config.width},
+      {"num_hidden_layers", &config.n_layers},  {"num_attention_heads", &config.n_heads},
+      {"intermediate_size", &config.ffn_width}, {"max_position_embeddings", &config.context_length},
+  };
+  for (const auto& [field, out] : sizes) PLM_TRY_STATUS(read.size(field, *out));
+  PLM_TRY_STATUS(read.positive("rope_theta", config.rope_theta));
+  PLM_TRY_STATUS(read.positive("rms_norm_eps", config.norm_eps));
+  return read.positive("initializer_range", config.initializer_range);
+}
+
+Status read_plm(const Reader& read, ModelConfig& config) {
+  PLM_TRY_STATUS(read.only("hidden_act", "relu2"));
+  PLM_TRY_STATUS(read.only("q_lora_rank", nullptr));
+  PLM_TRY_STATUS(read.only("rope_interleave", true));
+  PLM_TRY_STATUS(read.only("tie_word_embeddings", true));
+  config.rope_theta = 100000.0;
+  PLM_TRY_STATUS(read_common(read, config));
+  const Sizes sizes = {{"kv_lora_rank", &config.latent_width},
+                       {"qk_nope_head_dim", &config.no_rope_width},
+                       {"qk_rope_head_dim", &config.rope_width},
+                       {"v_head_dim", &config.value_width}};
+  for (const auto& [field, out] : sizes) PLM_TRY_STATUS(read.size(field, *out));
+  if (config.rope_width % 2 == 0) return {};
+  return read.error(ErrorKind::bad_data, "qk_rope_head_dim", "found {}, expected an even number",
+                    config.rope_width);
+}
+
+Status read_llama(const Reader& read, ModelConfig& config) {
+  config.architecture = Architecture::llama;
+  PLM_TRY_STATUS(read.only("hidden_act", "silu"));
+  // transformers' default is an untied head.
+  if (!read.json.contains("tie_word_embeddings")) {
+    return read.error(ErrorKind::unsupported, "tie_word_embeddings", "missing, only true can be trained");
+  }
+  PLM_TRY_STATUS(read.only("tie_word_embeddings", true));
+  PLM_TRY_STATUS(read_common(read, config));
+  config.n_kv_heads = config.n_heads;
+  if (read.json.contains("num_key_value_heads"))
+    PLM_TRY_STATUS(read.size("num_key_value_heads", config.n_kv_heads));
+  config.value_width = config.width / config.n_heads;
+  if (read.json.contains("head_dim")) PLM_TRY_STATUS(read.size("head_dim", config.value_width));
+  config.rope_width = config.value_width;
+  if (config.n_heads % config.n_kv_heads != 0) {
+    return read.error(ErrorKind::bad_data, "num_key_value_heads", "found {}, expected a divisor of {}",
+                      config.n_kv_heads, config.n_heads);
+  }
+  if (config.rope_width > 0 && config.rope_width % 2 == 0) return {};
+  return read.error(ErrorKind::bad_data, "head_dim", "found {}, expected an even number", config.rope_width);
 }
 
 void read_eos(const Json& json, ModelConfig& config) {
@@ -78,10 +124,12 @@ void read_eos(const Json& json, ModelConfig& config) {
 }  // namespace
 
 int64_t ModelConfig::n_parameters() const {
-  const int64_t attention = n_heads * query_width() * width + (latent_width + rope_width) * width +
-                            n_heads * (no_rope_width + value_width) * latent_width +
-                            width * n_heads * value_width;
-  const int64_t layer = attention + 2 * ffn_width * width + 2 * width + latent_width;
+  const bool latent = architecture == Architecture::plm;
+  const int64_t keys_values =
+      latent ? (latent_width + rope_width) * width + n_heads * (no_rope_width + value_width) * latent_width
+             : 2 * n_kv_heads * value_width * width;
+  const int64_t attention = n_heads * (query_width() + value_width) * width + keys_values;
+  const int64_t layer = attention + (latent ? 2 : 3) * ffn_width * width + 2 * width + latent_width;
   return vocabulary * width + n_layers * layer + width;
 }
 
@@ -97,25 +145,14 @@ Result<ModelConfig> parse_model_config(const std::string& text, const std::strin
   const Json json = Json::parse(text, nullptr, false);
   if (!json.is_object()) return make_error(ErrorKind::bad_data, "{}: not a JSON object", name);
   const Reader read{json, name};
-  PLM_TRY_STATUS(check_architecture(read));
   ModelConfig config;
-  const std::vector<std::pair<const char*, int64_t*>> sizes = {
-      {"vocab_size", &config.vocabulary},       {"hidden_size", &config.width},
-      {"num_hidden_layers", &config.n_layers},  {"num_attention_heads", &config.n_heads},
-      {"kv_lora_rank", &config.latent_width},   {"qk_nope_head_dim", &config.no_rope_width},
-      {"qk_rope_head_dim", &config.rope_width}, {"v_head_dim", &config.value_width},
-      {"intermediate_size", &config.ffn_width}, {"max_position_embeddings", &config.context_length},
-  };
-  for (const auto& [field, out] : sizes) PLM_TRY_STATUS(read.size(field, *out));
-  if (config.rope_width % 2 != 0) {
-    return make_error(ErrorKind::bad_data, "{}: qk_rope_head_dim: found {}, expected an even number", name,
-                      config.rope_width);
-  }
-  config.rope_theta = 100000.0;
+  config.rope_theta = 10000.0;
   config.norm_eps = 1e-6;
-  PLM_TRY_STATUS(read.positive("rope_theta", config.rope_theta));
-  PLM_TRY_STATUS(read.positive("rms_norm_eps", config.norm_eps));
-  PLM_TRY_STATUS(read.positive("initializer_range", config.initializer_range));
+  const std::string type = json.value("model_type", Json("plm")).dump();
+  if (type != "\"plm\"" && type != "\"llama\"") {
+    return read.error(ErrorKind::unsupported, "model_type", "found {}, expected plm or llama", type);
+  }
+  PLM_TRY_STATUS(type == "\"plm\"" ? read_plm(read, config) : read_llama(read, config));
   read_eos(json, config);
   config.json = text;
   return config;

@@ -29,6 +29,23 @@ struct Builder {
   }
 };
 
+void add_matrices(Builder& build, const std::string& layer, const ModelConfig& c) {
+  build.add(layer + "self_attn.q_proj.weight", {c.n_heads * c.query_width(), c.width});
+  if (c.architecture == Architecture::plm) {
+    build.add(layer + "self_attn.kv_a_proj_with_mqa.weight", {c.latent_width + c.rope_width, c.width});
+    build.add(layer + "self_attn.kv_b_proj.weight",
+              {c.n_heads * (c.no_rope_width + c.value_width), c.latent_width});
+  } else {
+    build.add(layer + "self_attn.k_proj.weight", {c.n_kv_heads * c.query_width(), c.width});
+    build.add(layer + "self_attn.v_proj.weight", {c.n_kv_heads * c.value_width, c.width});
+  }
+  build.add(layer + "self_attn.o_proj.weight", {c.width, c.n_heads * c.value_width});
+  if (c.architecture == Architecture::llama)
+    build.add(layer + "mlp.gate_proj.weight", {c.ffn_width, c.width});
+  build.add(layer + "mlp.up_proj.weight", {c.ffn_width, c.width});
+  build.add(layer + "mlp.down_proj.weight", {c.width, c.ffn_width});
+}
+
 }  // namespace
 
 const Parameter& ParameterLayout::find(const std::string& name) const {
@@ -45,15 +62,8 @@ ParameterLayout make_layout(const ModelConfig& c, int64_t n_workers) {
   build.add("model.embed_tokens.weight", {c.vocabulary, c.width});
   build.end_bucket();
   for (int64_t i = 0; i < c.n_layers; ++i) {
-    const std::string layer = fmt::format("model.layers.{}.", i);
     build.begin_bucket();
-    build.add(layer + "self_attn.q_proj.weight", {c.n_heads * c.query_width(), c.width});
-    build.add(layer + "self_attn.kv_a_proj_with_mqa.weight", {c.latent_width + c.rope_width, c.width});
-    build.add(layer + "self_attn.kv_b_proj.weight",
-              {c.n_heads * (c.no_rope_width + c.value_width), c.latent_width});
-    build.add(layer + "self_attn.o_proj.weight", {c.width, c.n_heads * c.value_width});
-    build.add(layer + "mlp.up_proj.weight", {c.ffn_width, c.width});
-    build.add(layer + "mlp.down_proj.weight", {c.width, c.ffn_width});
+    add_matrices(build, fmt::format("model.layers.{}.", i), c);
     build.end_bucket();
   }
   build.layout.first_undecayed = build.layout.count;
@@ -61,7 +71,8 @@ ParameterLayout make_layout(const ModelConfig& c, int64_t n_workers) {
   for (int64_t i = 0; i < c.n_layers; ++i) {
     const std::string layer = fmt::format("model.layers.{}.", i);
     build.add(layer + "input_layernorm.weight", {c.width});
-    build.add(layer + "self_attn.kv_a_layernorm.weight", {c.latent_width});
+    if (c.architecture == Architecture::plm)
+      build.add(layer + "self_attn.kv_a_layernorm.weight", {c.latent_width});
     build.add(layer + "post_attention_layernorm.weight", {c.width});
   }
   build.add("model.norm.weight", {c.width});
