@@ -156,8 +156,7 @@ Result<Trainer::StepNumbers> Trainer::compute_gradients(const std::vector<Batch>
   Model& model = *model_;
   const bool sharded = owned_.size() > 1;
   const int64_t next = state_.step + 1;  // a step whose numbers are logged
-  const bool counts =
-      next % parts_.settings.logging_steps == 0 || next == parts_.schedule.options().n_steps;
+  const bool counts = next % parts_.settings.logging_steps == 0 || next == parts_.schedule.options().n_steps;
   model.gradients().zero_();
   double loss = 0;
   for (size_t micro = 0; micro < batches.size(); ++micro) {

@@ -301,11 +301,15 @@ Status check_same(const Dataset& found, const Dataset& wanted) {
                       "{}: was prepared with {} {}, not {}: choose another folder, or remove this one",
                       wanted.folder, what, a, b);
   };
+  std::string wanted_share;
   for (size_t i = 0; i < wanted.settings.size(); ++i) {
     const auto& [key, value] = wanted.settings[i];
+    if (key == "validation_share") wanted_share = value;
     if (i >= found.settings.size() || found.settings[i].first != key) {
       return different("an unknown setting in place of", key, value);
     }
+    if (key == "split_seed" && wanted_share == "0")
+      continue;  // nothing is split: any seed gives these shards
     if (found.settings[i].second != value) return different(key, found.settings[i].second, value);
   }
   if (found.sources.size() != wanted.sources.size()) {

@@ -152,7 +152,7 @@ Status train(Session& session, Schedule schedule, const std::string& start) {
   }
   if (!settings.export_formats.empty()) {
     PLM_TRY_STATUS(export_model(settings, trainer->model()));
-    talk(fmt::format("plm-train: the model is in {}/model", settings.output_dir));
+    talk(fmt::format("plm-train: the model is in {}", (fs::path(settings.output_dir) / "model").string()));
   }
   return {};
 }

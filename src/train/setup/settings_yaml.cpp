@@ -117,6 +117,7 @@ Result<ScheduleOptions> schedule_options(const Settings& settings, int64_t n_ste
   PLM_TRY_STATUS(arguments.steps("num_warmup", tokens_per_step, options.warmup));
   PLM_TRY_STATUS(arguments.steps("num_stable", tokens_per_step, options.stable));
   PLM_TRY_STATUS(arguments.steps("num_decay", tokens_per_step, options.decay));
+  PLM_TRY_STATUS(arguments.number("min_lr_rate", options.floor_ratio));  // the name of transformers
   PLM_TRY_STATUS(arguments.number("min_lr_ratio", options.floor_ratio));
   PLM_TRY_STATUS(arguments.number("num_cycles", options.n_cycles));
   PLM_TRY_STATUS(arguments.number("power", options.power));

@@ -272,6 +272,8 @@ TEST_F(Prepare, UsesWhatIsThereAndRefusesWhatDiffers) {
     return true;
   };
   prepared(source({file}), untouched);
+  untouched.split_seed = 5;  // nothing is split, so nothing depends on it
+  prepared(source({file}), untouched);
   const auto refusal = [&](const TextSource& text, const PrepareOptions& changed) {
     const auto dataset = prepare({text}, changed);
     return dataset.ok() ? "no error" : dataset.error().message;
