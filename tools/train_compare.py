@@ -69,6 +69,8 @@ def train(texts, out, model, changes, seed, program):
         done = subprocess.run([program, folder / "run.yaml"], capture_output=True, text=True)
         if done.returncode != 0:
             sys.exit(done.stderr)
+        if not (folder / "out" / f"checkpoint-{STEPS}" / "complete.json").exists():
+            sys.exit(f"{folder}: stopped before its end; the same command goes on")
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     final = next(line for line in reversed(lines) if "eval_loss" in line)
     last = [line for line in lines if "zero_rate" in line][-5:]
