@@ -101,6 +101,10 @@ class BenchCommand : public Command {
       return make_error(ErrorKind::invalid_argument, "-f {}: {} is not given texts; leave out --against",
                         text_, against_);
     }
+    if (!model_.lora().empty() && !against_.empty()) {
+      return make_error(ErrorKind::invalid_argument, "--lora: {} is not given adapters; leave out --against",
+                        against_);
+    }
     // Before the model, so that the memory it reads is there throughout and can be taken off the peak.
     PLM_TRY(const kernels::Kernels kernels, kernels::select_kernels());
     PLM_TRY(const auto probe, bench::MachineProbe::create(kernels.isa));
@@ -189,6 +193,7 @@ class BenchCommand : public Command {
                  .context_length = first->context_length(),
                  .batch_size = model_.batch_size(),
                  .cache_type = first->cache_type()};
+      PLM_TRY(options.adapters, model_.lora().load(options.model_path));
     }
     StartedEngine started;
     const bench::Stopwatch watch;

@@ -62,6 +62,12 @@ std::span<const CommandEntry> all_commands() {
           "  plm convert plm-f16.gguf plm-folder\n"
           "Without --outtype the weights keep their type, and the way there and back loses nothing.\n",
           make_convert_command},
+      CommandEntry{"export-lora", "merge LoRA adapters into a model",
+                   "  plm export-lora -m model-f16.gguf --lora adapter.gguf -o merged-f16.gguf\n"
+                   "  plm export-lora -m model-f16.gguf --lora-scaled peft-folder 0.5 -o merged.gguf "
+                   "--outtype q8_0\n"
+                   "Without --outtype every tensor keeps its type.\n",
+                   make_export_lora_command},
       CommandEntry{"pull", "fetch a model from the Hugging Face hub; its path goes to stdout",
                    "  plm pull USER/REPO                    # Q4_K_M, else Q4_0, else the first model\n"
                    "  plm pull USER/REPO:Q8_0\n"

@@ -17,6 +17,7 @@ std::unique_ptr<Command> make_inspect_command();
 std::unique_ptr<Command> make_quantize_command();
 std::unique_ptr<Command> make_imatrix_command();
 std::unique_ptr<Command> make_convert_command();
+std::unique_ptr<Command> make_export_lora_command();
 std::unique_ptr<Command> make_pull_command();
 std::unique_ptr<Command> make_prepare_command();
 std::unique_ptr<Command> make_train_tokenizer_command();

@@ -41,6 +41,7 @@ int usable_threads(int asked) {
 
 void ModelOptions::add_to(CLI::App& app, const std::string& file_names) {
   model_.add_to(app, file_names);
+  lora_.add_to(app);
   app.add_option("-c,--ctx-size", context_, "tokens of context (default: the model's)")
       ->check(within(int64_t{0}, int64_t{1} << 40))
       ->type_name("N");
@@ -85,6 +86,7 @@ Result<std::unique_ptr<runtime::Engine>> ModelOptions::load() const {
   options.context_length = context_ > 0 ? context_ : default_context_;
   options.cache_type = cache_type;
   options.batch_size = batch_size();
+  PLM_TRY(options.adapters, lora_.load(path));
   PLM_TRY(auto engine, runtime::Engine::load(options));
   if (const int64_t trained = engine->config().context_length; context_ > trained) {
     talk("plm: -c {}: the model was trained for {} tokens; expect worse text beyond them", context_, trained);

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "cli/lora_options.h"
 #include "cli/model_path.h"
 #include "runtime/engine.h"
 
@@ -14,7 +15,7 @@ namespace plm::cli {
 
 class ModelOptions {
  public:
-  // Declares -m -hf -hff -hft --offline -c -b -ub -t -tb -ngl -ctk -ctv. file_names: see ModelSource.
+  // Declares -m -hf -hff -hft --offline -c -b -ub -t -tb -ngl -ctk -ctv --lora --lora-scaled. file_names: see ModelSource.
   void add_to(CLI::App& app, const std::string& file_names = "-m,--model");
 
   // The path of the model, see ModelSource.
@@ -22,6 +23,8 @@ class ModelOptions {
 
   // Finds and loads the model. Says on stderr what could not be had as asked (threads, devices).
   Result<std::unique_ptr<runtime::Engine>> load() const;
+
+  const LoraOptions& lora() const { return lora_; }
 
   // Tokens to give a session at a time.
   int64_t batch_size() const;
@@ -31,6 +34,7 @@ class ModelOptions {
 
  private:
   ModelSource model_;
+  LoraOptions lora_;
   int64_t context_ = 0, default_context_ = 0;
   int64_t batch_ = 2048, micro_batch_ = 1024;
   int n_threads_ = 0, n_threads_batch_ = 0;

@@ -47,6 +47,16 @@ Result<Activations> Activations::allocate(int64_t max_tokens, int64_t max_width,
   return a;
 }
 
+Activations Activations::unrounded(const float* values_TK, int64_t n_tokens, int64_t width,
+                                   int64_t value_stride) {
+  Activations a;
+  a.values = values_TK;
+  a.value_stride = value_stride;
+  a.n_tokens = n_tokens;
+  a.width = width;
+  return a;
+}
+
 void Activations::begin(const float* values_TK, int64_t tokens, int64_t columns, int64_t stride,
                         Precision wanted) {
   PLM_CHECK(tokens <= max_tokens && columns <= max_width);

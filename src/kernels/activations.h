@@ -34,6 +34,9 @@ struct Activations {
 
   int64_t n_blocks() const { return (width + 31) / 32; }
 
+  // Numbers for products with plain weights, which round nothing. They stay with the caller.
+  static Activations unrounded(const float* values_TK, int64_t n_tokens, int64_t width, int64_t value_stride);
+
   const float* values = nullptr;
   int64_t value_stride = 0;
   int64_t n_tokens = 0;

@@ -9,6 +9,7 @@
 #include "gguf/gguf_file.h"
 #include "kernels/kernels.h"
 #include "model/config.h"
+#include "model/lora/adapter.h"
 #include "model/step.h"
 
 namespace plm::model {
@@ -16,6 +17,7 @@ namespace plm::model {
 struct LoadOptions {
   kernels::Kernels kernels;
   int64_t max_tokens = 1024;                           // of one step
+  std::vector<ScaledAdapter> adapters = {};            // needed while loading only
   std::function<void(double fraction)> progress = {};  // may be empty; called by the loading thread
 };
 
@@ -45,7 +47,8 @@ class Model {
 };
 
 // Loads the weights of `file`, which must stay open as long as the model. An architecture that is not
-// known is an error that lists those that are.
+// known is an error that lists those that are;
+// so is an adapter that does not fit the model.
 Result<std::unique_ptr<Model>> load_model(const gguf::File& file, const LoadOptions& options,
                                           ThreadPool& pool);
 

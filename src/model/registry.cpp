@@ -32,6 +32,9 @@ std::vector<std::string> known_architectures() {
 Result<std::unique_ptr<Model>> load_model(const gguf::File& file, const LoadOptions& options,
                                           ThreadPool& pool) {
   PLM_TRY(const std::string_view name, file.get_string("general.architecture"));
+  for (const ScaledAdapter& scaled : options.adapters) {
+    PLM_TRY_STATUS(check_adapter_architecture(*scaled.adapter, name));
+  }
   for (const Architecture& architecture : kArchitectures) {
     if (architecture.name == name) return architecture.load(file, options, pool);
   }

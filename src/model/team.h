@@ -2,6 +2,8 @@
 // each takes its share of every product and meets the others at barriers.
 #pragma once
 
+#include <algorithm>
+
 #include "base/thread_pool.h"
 #include "kernels/kernels.h"
 
@@ -34,6 +36,16 @@ struct Team {
               .n_tokens = x.n_tokens,
               .token_stride = 1,
               .add = add});
+  }
+
+  // y = (or +=) the sum of all rows of w, each times its coefficient: alone, without the others.
+  void combine_rows(kernels::PackedMatrix w, const float* coefficient_R, float* y_K, bool add = false) const {
+    const int64_t n_rows = w.rows;
+    for (int64_t row = 0; row < n_rows; row += kernels::kCombineRows) {
+      w.rows = std::min(kernels::kCombineRows, n_rows - row);
+      k.combine_rows({.weight = &w, .coefficient_R = coefficient_R + row, .y_K = y_K, .add = add || row > 0});
+      w.data += w.bytes();
+    }
   }
 };
 

@@ -110,6 +110,7 @@ const float* MatrixEncoder::read_row(int64_t row, Scratch& scratch) const {
   const int64_t source_row = rows_move ? (*move_.order)[static_cast<size_t>(row)] : row;
   scratch.row.resize(static_cast<size_t>(width_));
   from_->decode(data_ + source_row * in_row_bytes_, scratch.row.data(), width_);
+  if (change_ != nullptr) change_->add_to(source_row, scratch.row.data());
   if (move_.order == nullptr || move_.axis == NeuronMove::Axis::rows) return scratch.row.data();
   scratch.moved.resize(scratch.row.size());
   for (size_t i = 0; i < scratch.moved.size(); ++i) {

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "gguf/gguf_file.h"
 #include "quant/formats.h"
+#include "quantize/adapter_changes.h"
 #include "quantize/importance.h"
 #include "quantize/plan.h"
 #include "quantize/refine.h"
@@ -33,6 +34,9 @@ class MatrixEncoder {
   // Refuses importance or an order of another width than the tensor's.
   static Result<MatrixEncoder> create(const gguf::File& file, const PlannedTensor& tensor,
                                       const Importance* importance, const NeuronMove& move);
+
+  // Rows are changed before they are encoded. Null: as they are. Must outlive the encoder.
+  void set_change(const RowChange* change) { change_ = change; }
 
   int64_t rows() const { return rows_; }
   int64_t row_elements() const { return width_; }
@@ -61,6 +65,7 @@ class MatrixEncoder {
   int64_t rows_ = 0, width_ = 0, rows_of_matrix_ = 0;
   int64_t in_row_bytes_ = 0, out_row_bytes_ = 0;
   NeuronMove move_;
+  const RowChange* change_ = nullptr;
   std::vector<float> weights_;  // [stacked matrix][width], in the order of the output; empty: none
   SecondMoments moments_;       // empty: none known
   struct Met {

@@ -158,4 +158,15 @@ Result<Plan> make_plan(const gguf::File& file, const PlanOptions& options) {
   return plan;
 }
 
+Plan plan_as_it_is(const gguf::File& file) {
+  Plan plan;
+  for (const gguf::TensorInfo& tensor : file.tensors()) {
+    plan.tensors.push_back({.source = tensor, .type = tensor.type, .bytes = tensor.bytes});
+    plan.bytes_before += tensor.bytes;
+    plan.bytes_after += tensor.bytes;
+    plan.n_elements += tensor.n_elements;
+  }
+  return plan;
+}
+
 }  // namespace plm::quantize

@@ -45,8 +45,8 @@ struct PlannedTensor {
 };
 
 struct Plan {
-  const FileType* file_type = nullptr;
-  std::vector<PlannedTensor> tensors;  // in the file's order
+  const FileType* file_type = nullptr;  // null: what the file says stays
+  std::vector<PlannedTensor> tensors;   // in the file's order
   int64_t bytes_before = 0, bytes_after = 0, n_elements = 0;
 
   double bits_per_weight() const {
@@ -57,6 +57,9 @@ struct Plan {
 // The file must outlive the plan. Refuses a tensor of a type we cannot read, or that is quantised
 // already unless options.may_requantize.
 Result<Plan> make_plan(const gguf::File& file, const PlanOptions& options);
+
+// Every tensor in the type it has.
+Plan plan_as_it_is(const gguf::File& file);
 
 // The numbers of the model that the rules of type_rules.h ask for.
 Result<ModelTraits> read_traits(const gguf::File& file);

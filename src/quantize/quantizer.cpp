@@ -20,8 +20,10 @@ gguf::MetadataBuilder new_metadata(const gguf::File& file, const Plan& plan, con
   gguf::MetadataBuilder metadata;
   metadata.copy_from(file.metadata());
   for (const std::string_view key : {"split.no", "split.count", "split.tensors.count"}) metadata.remove(key);
-  metadata.set_u32("general.quantization_version", kQuantizationVersion);
-  metadata.set_u32("general.file_type", plan.file_type->id);
+  if (plan.file_type != nullptr) {
+    metadata.set_u32("general.quantization_version", kQuantizationVersion);
+    metadata.set_u32("general.file_type", plan.file_type->id);
+  }
   if (options.importance != nullptr) {
     const Importance& importance = *options.importance;
     metadata.set_string("quantize.imatrix.file", options.importance_path);
@@ -54,8 +56,10 @@ class Quantizer {
   Status write(const PlannedTensor& tensor, KeepGoing&& keep_going) {
     const NeuronMove move =
         neuron_move(file_, tensor.source.name, options_.order_neurons ? options_.importance : nullptr);
-    if (tensor.type == tensor.source.type && move.order == nullptr) return copy(tensor, keep_going);
+    const auto change = options_.changes != nullptr ? options_.changes->of(tensor.source.name) : std::nullopt;
+    if (tensor.type == tensor.source.type && move.order == nullptr && !change) return copy(tensor, keep_going);
     PLM_TRY(MatrixEncoder encoder, MatrixEncoder::create(file_, tensor, options_.importance, move));
+    if (change) encoder.set_change(&*change);
     if (encoder.is_weighted()) {
       ++summary_.n_weighted;
     } else if (tensor_type_info(tensor.type).block_elements > 1) {

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/thread_pool.h"
 #include "gguf/gguf_file.h"
+#include "quantize/adapter_changes.h"
 #include "quantize/plan.h"
 
 namespace plm::quantize {
@@ -23,6 +24,8 @@ struct QuantizeOptions {
   std::string importance_path = {};  // recorded in the file's metadata
   // Put feed-forward neurons into the importance's order, where it has one.
   bool order_neurons = false;
+  // Adapters to merge into the weights. Tensors they change are encoded anew, also in the type they have.
+  const AdapterChanges* changes = nullptr;
   // Called before each tensor and each stretch of a large one; false stops the work with
   // ErrorKind::cancelled. May be empty.
   std::function<bool(const QuantizeProgress&)> progress = {};

@@ -27,11 +27,12 @@ Result<std::unique_ptr<Engine>> Engine::load(const EngineOptions& options) {
         options.n_threads, options.context_length, options.batch_size);
   }
   engine->pool_ = std::make_unique<ThreadPool>(options.n_threads > 0 ? options.n_threads : available_cpus());
-  PLM_TRY(engine->model_,
-          model::load_model(
-              engine->file_,
-              {.kernels = engine->kernels_, .max_tokens = options.batch_size, .progress = options.progress},
-              *engine->pool_));
+  PLM_TRY(engine->model_, model::load_model(engine->file_,
+                                            {.kernels = engine->kernels_,
+                                             .max_tokens = options.batch_size,
+                                             .adapters = options.adapters,
+                                             .progress = options.progress},
+                                            *engine->pool_));
   PLM_TRY(engine->tokenizer_, load_tokenizer(engine->file_));
   const auto n_tokens = static_cast<int64_t>(engine->tokenizer_->vocabulary_size());
   if (n_tokens > engine->config().vocabulary_size) {

@@ -29,6 +29,7 @@ struct EngineOptions {
   int64_t context_length = 0;                          // of a session; 0: what the model was trained for
   int64_t batch_size = 1024;                           // tokens of one step of prefill
   std::optional<TensorType> cache_type;                // f32, f16, bf16, q8_0; default: default_cache_type()
+  std::vector<model::ScaledAdapter> adapters = {};     // model::read_gguf_adapter, convert::read_adapter
   std::string isa = {};                                // as PLM_ISA; empty: the environment, else the fastest
   std::function<void(double fraction)> progress = {};  // of loading
 };

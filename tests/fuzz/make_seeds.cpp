@@ -11,6 +11,7 @@ namespace {
 
 using namespace plm::gguf::crafted;
 using plm::gguf::ValueType;
+using std::literals::operator""s;
 using std::literals::operator""sv;
 
 class Folder {
@@ -79,6 +80,29 @@ void add_safetensors(Folder& folder) {
   }
 }
 
+// The first byte: 0 for GGUF, 1 for adapter_config.json.
+void add_lora(Folder& folder) {
+  const auto add = [&](std::string_view name, uint32_t type_id, size_t tensor_bytes) {
+    const uint64_t padded = (tensor_bytes + 31) / 32 * 32;
+    folder.add(name, "\0"s + file({.pairs = {pair("general.type", ValueType::string, text("adapter")),
+                                             pair("adapter.type", ValueType::string, text("lora")),
+                                             pair("general.architecture", ValueType::string, text("plm")),
+                                             pair("adapter.lora.alpha", ValueType::f32, number<float>(8))},
+                                   .tensors = {tensor("t.lora_a", {32, 2}, type_id, 0),
+                                               tensor("t.lora_b", {2, 3}, 0, padded),
+                                               tensor("token_embd.weight.lora_a", {1, 2}, 0, padded + 32),
+                                               tensor("token_embd.weight.lora_b", {1, 2}, 0, padded + 64)},
+                                   .data_bytes = static_cast<size_t>(padded) + 96}));
+  };
+  add("seed-f32", 0, size_t{64} * 4);
+  add("seed-f16", 1, size_t{64} * 2);
+  add("seed-q8_0", 8, size_t{2} * 34);
+  folder.add("seed-config",
+             "\1"
+             R"({"peft_type":"LORA","r":8,"lora_alpha":16,"bias":"none","use_rslora":true,)"
+             R"("modules_to_save":null,"rank_pattern":{},"init_lora_weights":"eva"})");
+}
+
 void add_tokenizer(Folder& folder) {
   folder.add("seed-english", "Once upon a time, there was the king's daughter; they'll sing.\n\n  \"1234\" ");
   folder.add("seed-mixed",
@@ -139,10 +163,12 @@ int main(int argument_count, char** arguments) {
   add_safetensors(safetensors);
   Folder tokenizer(root / "fuzz_tokenizer");
   add_tokenizer(tokenizer);
+  Folder lora(root / "fuzz_lora");
+  add_lora(lora);
   const bool has_shards = add_token_shards(root / "fuzz_token_shard");
   const bool has_imatrices = add_imatrices(root / "fuzz_imatrix");
   if (has_shards && has_imatrices && gguf.all_written() && safetensors.all_written() &&
-      tokenizer.all_written())
+      tokenizer.all_written() && lora.all_written())
     return 0;
   fmt::print(stderr, "make_seeds: cannot write all files below {}\n", root.string());
   return 1;

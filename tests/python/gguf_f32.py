@@ -4,8 +4,8 @@ import gguf
 import numpy as np
 
 
-def write_f32_copy(source, target):
-    """Copies a GGUF file with all metadata, its tensors dequantised by the gguf package."""
+def write_f32_copy(source, target, changes=None):
+    """Copies a GGUF file with all metadata, its tensors dequantised by the gguf package, plus `changes` by name."""
     reader = gguf.GGUFReader(source)
     architecture = reader.get_field("general.architecture").contents()
     writer = gguf.GGUFWriter(target, architecture)
@@ -17,7 +17,10 @@ def write_f32_copy(source, target):
         writer.add_key_value(field.name, field.contents(), field.types[0], sub_type=sub_type)
     for tensor in reader.tensors:
         values = gguf.quants.dequantize(tensor.data, tensor.tensor_type).astype(np.float32)
-        writer.add_tensor(tensor.name, values.reshape(tensor.shape[::-1]))
+        values = values.reshape(tensor.shape[::-1])
+        for change in (changes or {}).get(tensor.name, []):
+            values = (values + change).astype(np.float32)
+        writer.add_tensor(tensor.name, values)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

@@ -6,11 +6,16 @@
 namespace plm::model {
 namespace {
 
-// x_TD += W input (+ bias): this thread's rows.
-void add_to_stream(const GqaContext& context, const kernels::PackedMatrix& w,
-                   const std::vector<float>& bias_D, const kernels::Activations& input) {
+// y = (or +=) W input, with what an adapter changes of W: this thread's rows.
+void matmul(const GqaContext& context, const kernels::PackedMatrix& w, const LowRank& lora,
+            const kernels::Activations& input, float* y, bool add = false) {
+  context.team.matmul(w, input, y, w.rows, add);
+  context.work.lora.add(context.team, lora, input, y, w.rows);
+}
+
+// x_TD += bias: this thread's rows of a product.
+void add_bias(const GqaContext& context, const kernels::PackedMatrix& w, const std::vector<float>& bias_D) {
   const int64_t D = context.common().width;
-  context.team.matmul(w, input, context.work.x_TD, D, /*add=*/true);
   if (bias_D.empty()) return;
   const auto [group_begin, group_end] = context.team.share(w.n_groups());
   const int64_t end = std::min(group_end * kernels::kGroupRows, D);
@@ -27,14 +32,15 @@ void attention(const GqaContext& context, const GqaLayer& w) {
   const Team& team = context.team;
   const kernels::Activations& h_TD =
       s.inputs.normed(team, {w.attn_norm_D.data(), c.width, c.rms_epsilon}, s.x_TD, context.n_tokens());
-  team.matmul(w.q_proj_PD, h_TD, s.q_TP, w.q_proj_PD.rows);
-  team.matmul(w.k_proj_JD, h_TD, s.k_TJ, w.k_proj_JD.rows);
-  team.matmul(w.v_proj_UD, h_TD, s.v_TU, w.v_proj_UD.rows);
+  matmul(context, w.q_proj_PD, w.q_lora, h_TD, s.q_TP);
+  matmul(context, w.k_proj_JD, w.k_lora, h_TD, s.k_TJ);
+  matmul(context, w.v_proj_UD, w.v_lora, h_TD, s.v_TU);
   team.barrier();
   gqa_attend(context, w);
   context.trace("attn_heads", s.o_TO, c.value_out_width());
-  add_to_stream(context, w.out_proj_DO, w.out_bias_D,
-                s.inputs.plain(team, s.o_TO, c.value_out_width(), context.n_tokens()));
+  matmul(context, w.out_proj_DO, w.out_lora,
+         s.inputs.plain(team, s.o_TO, c.value_out_width(), context.n_tokens()), s.x_TD, /*add=*/true);
+  add_bias(context, w.out_proj_DO, w.out_bias_D);
   team.barrier();
 }
 
@@ -45,8 +51,8 @@ void feed_forward(const GqaContext& context, const GqaLayer& w) {
   const int64_t F = c.ffn_width;
   const kernels::Activations& h_TD =
       s.inputs.normed(team, {w.ffn_norm_D.data(), c.width, c.rms_epsilon}, s.x_TD, context.n_tokens());
-  team.matmul(w.ffn_gate_FD, h_TD, s.gate_TF, F);
-  team.matmul(w.ffn_up_FD, h_TD, s.up_TF, F);
+  matmul(context, w.ffn_gate_FD, w.ffn_gate_lora, h_TD, s.gate_TF);
+  matmul(context, w.ffn_up_FD, w.ffn_up_lora, h_TD, s.up_TF);
   // On the rows that this thread has just computed.
   const auto [group_begin, group_end] = team.share(w.ffn_gate_FD.n_groups());
   const int64_t begin = group_begin * kernels::kGroupRows, end = std::min(group_end * kernels::kGroupRows, F);
@@ -58,8 +64,8 @@ void feed_forward(const GqaContext& context, const GqaLayer& w) {
   }
   team.barrier();
   context.trace("ffn_act", s.gate_TF, F);
-  team.matmul(w.ffn_down_DF, s.inputs.plain(team, s.gate_TF, F, context.n_tokens()), s.x_TD, c.width,
-              /*add=*/true);
+  matmul(context, w.ffn_down_DF, w.ffn_down_lora, s.inputs.plain(team, s.gate_TF, F, context.n_tokens()),
+         s.x_TD, /*add=*/true);
   team.barrier();
 }
 

@@ -30,13 +30,14 @@ class GqaModel final : public Model {
   WeightBytes weight_bytes() const override {
     WeightBytes bytes;
     bytes.total = static_cast<int64_t>(weights_.storage.size());
-    bytes.dense_per_token = weights_.output_WD.bytes();
+    bytes.dense_per_token = weights_.output_WD.bytes() + weights_.output_lora.bytes();
     for (const GqaLayer& layer : weights_.layers) {
       for (const kernels::PackedMatrix* matrix :
            {&layer.q_proj_PD, &layer.k_proj_JD, &layer.v_proj_UD, &layer.out_proj_DO, &layer.ffn_gate_FD,
             &layer.ffn_up_FD, &layer.ffn_down_DF}) {
         bytes.dense_per_token += matrix->bytes();
       }
+      bytes.dense_per_token += layer.adapter_bytes();
     }
     return bytes;
   }
@@ -75,11 +76,22 @@ class GqaModel final : public Model {
         float* x_D = workspace_.x_TD + t * D;
         const int64_t token = context.step.tokens[static_cast<size_t>(t)];
         format.decode(weights_.embedding_WD.data + token * bytes, x_D, D);
+        change_embedding(context.team, token, x_D);
         for (int64_t d = 0; d < D; ++d) x_D[d] *= config_.embedding_scale;
         fill_rope_table(slice.cache->n_tokens() + i, config_.rope_frequencies, workspace_.cos_sin_TR + t * R);
       }
       first_token += slice.n_tokens;
     }
+  }
+
+  // Adds what an adapter of the embedding has for a token: a row of B times A.
+  void change_embedding(const Team& team, int64_t token, float* x_D) const {
+    const LowRank& lora = weights_.embedding_lora;
+    if (lora.is_none()) return;
+    float* u_Z = workspace_.lora.mine(team);
+    kernels::unpack_row(lora.b_YZ, token, u_Z);
+    scale_rows(lora.scale_Z, 1, u_Z);
+    team.combine_rows(lora.a_ZK, u_Z, x_D, /*add=*/true);
   }
 
   // The logits of the tokens that are wanted, a few at a time: each thread norms them for itself.
@@ -91,8 +103,9 @@ class GqaModel final : public Model {
       const kernels::Activations& input = workspace_.inputs.normed_rows(
           context.team, {weights_.output_norm_D.data(), config().width, config().rms_epsilon},
           workspace_.x_TD, wanted.subspan(first, n));
-      context.team.matmul(weights_.output_WD, input, context.step.logits + static_cast<int64_t>(first) * W,
-                          W);
+      float* logits = context.step.logits + static_cast<int64_t>(first) * W;
+      context.team.matmul(weights_.output_WD, input, logits, W);
+      workspace_.lora.add(context.team, weights_.output_lora, input, logits, W);
     }
   }
 
@@ -107,9 +120,10 @@ class GqaModel final : public Model {
 
 Result<std::unique_ptr<Model>> load_gqa_model(const gguf::File& file, GqaConfig config,
                                               const LoadOptions& options, ThreadPool& pool) {
-  PLM_TRY(GqaWeights weights, GqaWeights::load(file, config, pool, options.progress));
+  PLM_TRY(GqaWeights weights, GqaWeights::load(file, config, options, pool));
   PLM_TRY(GqaWorkspace workspace, GqaWorkspace::allocate(config.common, options.max_tokens, pool.size(),
-                                                         options.kernels.many_tokens));
+                                                         {.many_tokens = options.kernels.many_tokens,
+                                                          .adapter_rank = weights.largest_adapter_rank}));
   return std::unique_ptr<Model>(std::make_unique<GqaModel>(std::move(config), std::move(weights),
                                                            std::move(workspace), options.kernels));
 }

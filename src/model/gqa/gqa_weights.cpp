@@ -2,6 +2,8 @@
 
 #include <set>
 
+#include "model/lora/low_rank_loader.h"
+
 namespace plm::model {
 namespace {
 
@@ -9,8 +11,8 @@ namespace {
 // needs is some other model.
 class Planner {
  public:
-  Planner(const gguf::File& file, const GqaConfig& config)
-      : file_(file), config_(config), c_(config.common), loader_(file) {}
+  Planner(const gguf::File& file, const GqaConfig& config, std::span<const ScaledAdapter> adapters)
+      : file_(file), config_(config), c_(config.common), loader_(file), adapters_(adapters, loader_) {}
 
   Status plan(GqaWeights& weights) {
     PLM_TRY(weights.embedding_WD, matrix("token_embd.weight", c_.vocabulary_size, c_.width));
@@ -19,13 +21,20 @@ class Planner {
     kernels::FileMatrix output = weights.embedding_WD;
     if (file_.find_tensor("output.weight") != nullptr) {
       PLM_TRY(output, matrix("output.weight", c_.vocabulary_size, c_.width));
+      const auto change = [&](const char* name, LowRank& lora) {
+        return adapters_.add(name, c_.vocabulary_size, c_.width, {}, lora);
+      };
+      PLM_TRY_STATUS(change("token_embd.weight", weights.embedding_lora));
+      PLM_TRY_STATUS(change("output.weight", weights.output_lora));
     }
     loader_.add_packed(output, {}, &weights.output_WD);
     seen_.insert("rope_freqs.weight");  // read_gqa_config has
     weights.layers.resize(static_cast<size_t>(c_.n_layers));
     for (int64_t i = 0; i < c_.n_layers; ++i)
       PLM_TRY_STATUS(plan_layer(i, weights.layers[static_cast<size_t>(i)]));
-    return refuse_unknown_tensors();
+    weights.largest_adapter_rank = adapters_.largest_rank();
+    PLM_TRY_STATUS(refuse_unknown_tensors());
+    return adapters_.refuse_others(c_.architecture);
   }
 
   WeightLoader& loader() { return loader_; }
@@ -47,10 +56,10 @@ class Planner {
   }
 
   Status add(const std::string& name, int64_t rows, int64_t cols, std::vector<int64_t> row_map,
-             kernels::PackedMatrix* out) {
+             kernels::PackedMatrix* out, LowRank& lora) {
     PLM_TRY(const kernels::FileMatrix source, matrix(name, rows, cols));
-    loader_.add_packed(source, std::move(row_map), out);
-    return {};
+    loader_.add_packed(source, row_map, out);
+    return adapters_.add(name, rows, cols, std::move(row_map), lora);
   }
 
   // Where in the file the rows of heads are that are rotated; empty: in order.
@@ -85,9 +94,9 @@ class Planner {
     const int64_t D = c_.width, F = c_.ffn_width, H = c_.n_heads, G = c_.n_kv_heads, Q = c_.key_width();
     const int64_t V = c_.value_width;
     PLM_TRY(layer.attn_norm_D, vector(name("attn_norm.weight"), D));
-    PLM_TRY_STATUS(add(name("attn_q.weight"), H * Q, D, rotated_rows(H), &layer.q_proj_PD));
-    PLM_TRY_STATUS(add(name("attn_k.weight"), G * Q, D, rotated_rows(G), &layer.k_proj_JD));
-    PLM_TRY_STATUS(add(name("attn_v.weight"), G * V, D, {}, &layer.v_proj_UD));
+    PLM_TRY_STATUS(add(name("attn_q.weight"), H * Q, D, rotated_rows(H), &layer.q_proj_PD, layer.q_lora));
+    PLM_TRY_STATUS(add(name("attn_k.weight"), G * Q, D, rotated_rows(G), &layer.k_proj_JD, layer.k_lora));
+    PLM_TRY_STATUS(add(name("attn_v.weight"), G * V, D, {}, &layer.v_proj_UD, layer.v_lora));
     PLM_TRY(layer.q_bias_P, rotated_vector_or_none(name("attn_q.bias"), H * Q));
     PLM_TRY(layer.k_bias_J, rotated_vector_or_none(name("attn_k.bias"), G * Q));
     PLM_TRY(layer.v_bias_U, vector_or_none(name("attn_v.bias"), G * V));
@@ -97,13 +106,13 @@ class Planner {
       layer.q_norm_Q = rotated(q_norm);
       layer.k_norm_Q = rotated(k_norm);
     }
-    PLM_TRY_STATUS(add(name("attn_output.weight"), D, H * V, {}, &layer.out_proj_DO));
+    PLM_TRY_STATUS(add(name("attn_output.weight"), D, H * V, {}, &layer.out_proj_DO, layer.out_lora));
     PLM_TRY(layer.out_bias_D, vector_or_none(name("attn_output.bias"), D));
     for (float& x : layer.out_bias_D) x *= config_.residual_scale;
     PLM_TRY(layer.ffn_norm_D, vector(name("ffn_norm.weight"), D));
-    PLM_TRY_STATUS(add(name("ffn_gate.weight"), F, D, {}, &layer.ffn_gate_FD));
-    PLM_TRY_STATUS(add(name("ffn_up.weight"), F, D, {}, &layer.ffn_up_FD));
-    return add(name("ffn_down.weight"), D, F, {}, &layer.ffn_down_DF);
+    PLM_TRY_STATUS(add(name("ffn_gate.weight"), F, D, {}, &layer.ffn_gate_FD, layer.ffn_gate_lora));
+    PLM_TRY_STATUS(add(name("ffn_up.weight"), F, D, {}, &layer.ffn_up_FD, layer.ffn_up_lora));
+    return add(name("ffn_down.weight"), D, F, {}, &layer.ffn_down_DF, layer.ffn_down_lora);
   }
 
   Status refuse_unknown_tensors() const {
@@ -120,17 +129,23 @@ class Planner {
   const GqaConfig& config_;
   const Config& c_;
   WeightLoader loader_;
+  LowRankLoader adapters_;
   std::set<std::string, std::less<>> seen_;
 };
 
 }  // namespace
 
-Result<GqaWeights> GqaWeights::load(const gguf::File& file, const GqaConfig& config, ThreadPool& pool,
-                                    const std::function<void(double)>& progress) {
+int64_t GqaLayer::adapter_bytes() const {
+  return q_lora.bytes() + k_lora.bytes() + v_lora.bytes() + out_lora.bytes() + ffn_gate_lora.bytes() +
+         ffn_up_lora.bytes() + ffn_down_lora.bytes();
+}
+
+Result<GqaWeights> GqaWeights::load(const gguf::File& file, const GqaConfig& config,
+                                    const LoadOptions& options, ThreadPool& pool) {
   GqaWeights weights;
-  Planner planner(file, config);
+  Planner planner(file, config, options.adapters);
   PLM_TRY_STATUS(planner.plan(weights));
-  PLM_TRY_STATUS(planner.loader().pack(pool, progress));
+  PLM_TRY_STATUS(planner.loader().pack(pool, options.progress));
   weights.storage = planner.loader().release();
   return weights;
 }

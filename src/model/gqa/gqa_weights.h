@@ -1,10 +1,11 @@
 // The weights of a model with grouped-query attention as the step reads them. Letters: docs/dimensions.md.
 #pragma once
 
-#include <functional>
 #include <vector>
 
 #include "model/gqa/gqa_config.h"
+#include "model/lora/low_rank.h"
+#include "model/model.h"
 #include "model/weights.h"
 
 namespace plm::model {
@@ -20,6 +21,10 @@ struct GqaLayer {
   std::vector<float> out_bias_D;
   std::vector<float> ffn_norm_D;
   kernels::PackedMatrix ffn_gate_FD, ffn_up_FD, ffn_down_DF;
+  // What adapters change, if there are any.
+  LowRank q_lora, k_lora, v_lora, out_lora, ffn_gate_lora, ffn_up_lora, ffn_down_lora;
+
+  int64_t adapter_bytes() const;
 };
 
 struct GqaWeights {
@@ -27,10 +32,12 @@ struct GqaWeights {
   kernels::PackedMatrix output_WD;   // of its own, or the embedding's numbers
   std::vector<float> output_norm_D;  // the logits' scale is in it
   std::vector<GqaLayer> layers;
+  LowRank embedding_lora, output_lora;
   AlignedBuffer storage;
+  int64_t largest_adapter_rank = 0;
 
-  static Result<GqaWeights> load(const gguf::File& file, const GqaConfig& config, ThreadPool& pool,
-                                 const std::function<void(double)>& progress);
+  static Result<GqaWeights> load(const gguf::File& file, const GqaConfig& config, const LoadOptions& options,
+                                 ThreadPool& pool);
 };
 
 }  // namespace plm::model

@@ -7,7 +7,7 @@
 namespace plm::model {
 
 Result<GqaWorkspace> GqaWorkspace::allocate(const Config& c, int64_t max_tokens, int n_threads,
-                                            kernels::Precision many_tokens) {
+                                            const Needs& needs) {
   GqaWorkspace w;
   w.max_tokens = max_tokens;
   w.threads.resize(static_cast<size_t>(n_threads));
@@ -40,7 +40,8 @@ Result<GqaWorkspace> GqaWorkspace::allocate(const Config& c, int64_t max_tokens,
   Carver carver(w.storage_.data());
   carve(carver);
   PLM_TRY(w.inputs, StepInputs::allocate(T, std::max({c.width, c.ffn_width, c.value_out_width()}), n_threads,
-                                         many_tokens));
+                                         needs.many_tokens));
+  PLM_TRY(w.lora, LowRankRoom::allocate(T, needs.adapter_rank, n_threads));
   return w;
 }
 

@@ -6,6 +6,7 @@
 #include "base/aligned_buffer.h"
 #include "kernels/kernels.h"
 #include "model/config.h"
+#include "model/lora/low_rank.h"
 #include "model/step_inputs.h"
 
 namespace plm::model {
@@ -18,8 +19,13 @@ struct GqaWorkspace {
   // The longest stretch, in positions.
   static constexpr int64_t kStretchRows = 2048;
 
+  // How the kernels keep many tokens (Kernels::many_tokens); the largest rank of the weights' adapters.
+  struct Needs {
+    kernels::Precision many_tokens = kernels::Precision::coarse;
+    int64_t adapter_rank = 0;
+  };
   static Result<GqaWorkspace> allocate(const Config& config, int64_t max_tokens, int n_threads,
-                                       kernels::Precision many_tokens);
+                                       const Needs& needs);
 
   int64_t max_tokens = 0;
   float* x_TD = nullptr;  // the residual stream
@@ -37,6 +43,7 @@ struct GqaWorkspace {
   float* softmax_max_HT = nullptr;  // running softmax of the many-token form
   float* softmax_sum_HT = nullptr;
   StepInputs inputs;
+  LowRankRoom lora;
 
   struct Thread {
     float* row_X = nullptr;  // a row before it is cached

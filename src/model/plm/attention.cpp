@@ -133,12 +133,13 @@ class AbsorbedAttention {
       const int64_t h = item / n_, i = item % n_, t = place_.first_token + first_ + i;
       const float* q = s_.q_TP + t * c_.query_width() + h * c_.key_width();
       float* q_latent = s_.q_latent_THE + (i * H + h) * E;
-      kernels::PackedMatrix k_up_NC = head_part(w_.k_up_HNC, h, N);
-      for (int64_t n = 0; n < N; n += kernels::kCombineRows) {
-        k_up_NC.rows = std::min(kernels::kCombineRows, N - n);
-        context_.team.k.combine_rows(
-            {.weight = &k_up_NC, .coefficient_R = q + n, .y_K = q_latent, .add = n > 0});
-        k_up_NC.data += k_up_NC.bytes();
+      context_.team.combine_rows(head_part(w_.k_up_HNC, h, N), q, q_latent);
+      if (!w_.kv_up_lora.is_none()) {
+        const LatentLowRank& lora = w_.kv_up_lora;
+        float* u_Z = s_.lora.mine(context_.team);
+        context_.team.combine_rows(head_part(lora.k_HNZ, h, N), q, u_Z);
+        scale_rows(lora.scale_Z, 1, u_Z);
+        context_.team.combine_rows(lora.a_ZC, u_Z, q_latent, /*add=*/true);
       }
       std::copy(q + N, q + N + R, q_latent + C);
     }
@@ -194,9 +195,26 @@ class AbsorbedAttention {
                                 .y_stride = V,
                                 .group_begin = 0,
                                 .group_end = groups});
+        if (!w_.kv_up_lora.is_none()) add_to_values(merged_HC + h * C, t, h);
       }
       part += n_stretches(first_ + i);
     }
+  }
+
+  // What an adapter adds to the values of one head of a token, from its merged latent.
+  void add_to_values(const float* latent_C, int64_t t, int64_t h) {
+    const int64_t C = c_.kv_lora_rank, V = c_.value_width;
+    const LatentLowRank& lora = w_.kv_up_lora;
+    const auto u_Z = s_.lora.reduce_alone(context_.team, lora.a_ZC, lora.scale_Z,
+                                          kernels::Activations::unrounded(latent_C, 1, C, C));
+    const kernels::PackedMatrix v_VZ = head_part(lora.v_HVZ, h, V);
+    context_.team.k.matmul({.weight = &v_VZ,
+                            .x = &u_Z,
+                            .y = s_.o_TO + t * c_.value_out_width() + h * V,
+                            .y_stride = V,
+                            .group_begin = 0,
+                            .group_end = v_VZ.n_groups(),
+                            .add = true});
   }
 
  public:
@@ -260,6 +278,31 @@ class ExpandedAttention {
       kernels::decode_cache_row(cache.type(), cache.row(context_.layer, begin + row), E, latent);
       context_.team.k.quantize_token(latent, s_.latents, row);
     }
+    const LatentLowRank& lora = w_.kv_up_lora;
+    if (lora.is_none()) return;
+    context_.team.barrier();  // its share of rows is another
+    reduce_tokens(context_.team, lora.a_ZC, lora.scale_Z, s_.latents,
+                  context_.team.share(n_rows, kTokenGrain), s_.lora_SZ);
+  }
+
+  // This thread's keys and values of head h, from rows of a stretch.
+  void expand(const kernels::PackedMatrix& keys, const kernels::PackedMatrix& values,
+              const kernels::Activations& input, int64_t h, ThreadPool::Range rows, bool add) {
+    const int64_t N = c_.nope_width, Q = c_.key_width(), V = c_.value_width;
+    ThreadWorkspace& mine = context_.mine();
+    const auto multiply = [&](const kernels::PackedMatrix& head, float* y, int64_t y_stride) {
+      context_.team.k.matmul({.weight = &head,
+                              .x = &input,
+                              .y = y,
+                              .y_stride = y_stride,
+                              .group_begin = 0,
+                              .group_end = head.n_groups(),
+                              .first_token = rows.begin,
+                              .n_tokens = rows.end - rows.begin,
+                              .add = add});
+    };
+    multiply(AbsorbedAttention::head_part(keys, h, N), mine.k_SQ, Q);
+    multiply(AbsorbedAttention::head_part(values, h, V), mine.v_SV, V);
   }
 
   // Head h meets the rows [row, row + n) of the stretch that begins at position `begin`.
@@ -268,24 +311,12 @@ class ExpandedAttention {
     const int64_t first_key = begin + row;
     if (begin == 0 && row == 0) start(h);
     ThreadWorkspace& mine = context_.mine();
-    const kernels::PackedMatrix k_up_NC = AbsorbedAttention::head_part(w_.k_up_HNC, h, N);
-    const kernels::PackedMatrix v_up_VC = AbsorbedAttention::head_part(w_.v_up_HVC, h, V);
-    context_.team.k.matmul({.weight = &k_up_NC,
-                            .x = &s_.latents,
-                            .y = mine.k_SQ,
-                            .y_stride = Q,
-                            .group_begin = 0,
-                            .group_end = k_up_NC.n_groups(),
-                            .first_token = row,
-                            .n_tokens = n});
-    context_.team.k.matmul({.weight = &v_up_VC,
-                            .x = &s_.latents,
-                            .y = mine.v_SV,
-                            .y_stride = V,
-                            .group_begin = 0,
-                            .group_end = v_up_VC.n_groups(),
-                            .first_token = row,
-                            .n_tokens = n});
+    expand(w_.k_up_HNC, w_.v_up_HVC, s_.latents, h, {row, row + n}, /*add=*/false);
+    if (const LatentLowRank& lora = w_.kv_up_lora; !lora.is_none()) {
+      const int64_t Z = lora.a_ZC.rows;
+      const auto u_SZ = kernels::Activations::unrounded(s_.lora_SZ, row + n, Z, Z);
+      expand(lora.k_HNZ, lora.v_HVZ, u_SZ, h, {row, row + n}, /*add=*/true);
+    }
     for (int64_t i = 0; i < n; ++i) {
       const float* rope_key = s_.latent_SE + (row + i) * (C + R) + C;
       std::copy(rope_key, rope_key + R, mine.k_SQ + i * Q + N);

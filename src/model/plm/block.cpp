@@ -11,6 +11,7 @@ void up_projection(const BlockContext& context, const PlmLayer& w, const kernels
   Workspace& s = context.work;
   const int64_t F = context.config.ffn_width;
   team.matmul(w.ffn_up_FD, h_TD, s.a_TF, F);
+  s.lora.add(team, w.ffn_up_lora, h_TD, s.a_TF, F);
   if (context.step.trace != nullptr) {
     team.barrier();
     context.trace("ffn_pre", s.a_TF, F, F);
@@ -34,22 +35,28 @@ void up_projection_rounded(const BlockContext& context, const PlmLayer& w, const
   const int64_t T = context.n_tokens(), F = context.config.ffn_width;
   const UpTile tile = up_tile(team.k.many_tokens);
   const auto [group_begin, group_end] = team.share(w.ffn_up_FD.n_groups(), 2);
+  kernels::Activations u_TZ;  // of an adapter
+  if (!w.ffn_up_lora.is_none()) u_TZ = context.work.lora.reduce(team, w.ffn_up_lora, h_TD);
   for (int64_t t = 0; t < T; t += tile.n_tokens) {
     const int64_t n_tokens = std::min(tile.n_tokens, T - t);
     for (int64_t group = group_begin; group < group_end; group += tile.n_groups) {
       const int64_t end = std::min(group + tile.n_groups, group_end);
       const int64_t row = group * kernels::kGroupRows, n_rows = std::min(end * kernels::kGroupRows, F) - row;
-      kernels::PackedMatrix rows = w.ffn_up_FD;
-      rows.data = w.ffn_up_FD.group(group);
-      rows.rows = n_rows;
-      team.k.matmul({.weight = &rows,
-                     .x = &h_TD,
-                     .y = mine.up_TF,
-                     .y_stride = n_rows,
-                     .group_begin = 0,
-                     .group_end = end - group,
-                     .first_token = t,
-                     .n_tokens = n_tokens});
+      const auto multiply = [&](kernels::PackedMatrix rows, const kernels::Activations& x, bool add) {
+        rows.data = rows.group(group);
+        rows.rows = n_rows;
+        team.k.matmul({.weight = &rows,
+                       .x = &x,
+                       .y = mine.up_TF,
+                       .y_stride = n_rows,
+                       .group_begin = 0,
+                       .group_end = end - group,
+                       .first_token = t,
+                       .n_tokens = n_tokens,
+                       .add = add});
+      };
+      multiply(w.ffn_up_FD, h_TD, /*add=*/false);
+      if (!w.ffn_up_lora.is_none()) multiply(w.ffn_up_lora.b_YZ, u_TZ, /*add=*/true);
       mine.n_live += team.k.relu2(mine.up_TF, n_tokens * n_rows, context.live_above());
       team.k.quantize_blocks({.x = mine.up_TF,
                               .x_stride = n_rows,
@@ -66,8 +73,8 @@ void up_projection_rounded(const BlockContext& context, const PlmLayer& w, const
 void feed_forward(const BlockContext& context, const PlmLayer& w) {
   Workspace& s = context.work;
   const int64_t T = context.n_tokens(), D = context.config.width, F = context.config.ffn_width;
-  // The reference reads the numbers themselves, as do products with plain weights.
-  const bool rounds = T > kPrivateTokens && context.step.trace == nullptr &&
+  // The reference reads the numbers themselves, as do products with plain weights, an adapter's among them.
+  const bool rounds = T > kPrivateTokens && context.step.trace == nullptr && w.ffn_down_lora.is_none() &&
                       context.team.k.isa != kernels::Isa::reference &&
                       kernels::packed_format(w.ffn_down_DF.type).codes != kernels::CodeKind::plain;
   if (rounds && context.team.is_first()) s.hidden.begin(nullptr, T, F, F, context.team.k.many_tokens);
@@ -95,11 +102,15 @@ void run_block(const BlockContext& context, const PlmLayer& w) {
   const kernels::Activations& h_TD = normed_input(context, w.attn_norm_D, s.x_TD);
   context.trace("attn_in", h_TD.values, D, D);
   team.matmul(w.q_proj_PD, h_TD, s.q_TP, c.query_width());
+  s.lora.add(team, w.q_lora, h_TD, s.q_TP, c.query_width());
   team.matmul(w.kv_down_ED, h_TD, s.kv_TE, c.cache_row_width());
+  s.lora.add(team, w.kv_down_lora, h_TD, s.kv_TE, c.cache_row_width());
   team.barrier();
   attend(context, w);
   context.trace("attn_heads", s.o_TO, c.value_out_width(), c.value_out_width());
-  team.matmul(w.out_proj_DO, plain_input(context, s.o_TO, c.value_out_width()), s.x_TD, D, /*add=*/true);
+  const kernels::Activations& o_TO = plain_input(context, s.o_TO, c.value_out_width());
+  team.matmul(w.out_proj_DO, o_TO, s.x_TD, D, /*add=*/true);
+  s.lora.add(team, w.out_lora, o_TO, s.x_TD, D);
   team.barrier();
   context.trace("h_mid", s.x_TD, D, D);
 

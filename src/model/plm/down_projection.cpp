@@ -25,6 +25,21 @@ void live_neurons_only(const BlockContext& context, const PlmLayer& w) {
   ThreadWorkspace& mine = context.mine();
   const int64_t D = context.config.width, F = context.config.ffn_width;
   const auto [first, last] = team.share(D, kernels::kNeuronMajorOutputs);
+  if (!w.ffn_down_lora.is_none()) {
+    const auto u_TZ = s.lora.reduce(team, w.ffn_down_lora,
+                                    kernels::Activations::unrounded(s.a_TF, context.n_tokens(), F, F));
+    const int64_t group_end = (last + kernels::kGroupRows - 1) / kernels::kGroupRows;
+    if (first < last) {
+      team.k.matmul({.weight = &w.ffn_down_lora.b_YZ,
+                     .x = &u_TZ,
+                     .y = s.x_TD,
+                     .y_stride = D,
+                     .group_begin = first / kernels::kGroupRows,
+                     .group_end = group_end,
+                     .n_tokens = context.n_tokens(),
+                     .add = true});
+    }
+  }
   for (int64_t t = 0; t < context.n_tokens() && first < last; ++t) {
     const int64_t n_live = team.k.list_live(s.a_TF + t * F, F, mine.live_index_F, mine.live_value_F);
     team.k.sparse_matmul({.weight = &w.ffn_down_neurons,
@@ -68,6 +83,7 @@ void down_projection(const BlockContext& context, const PlmLayer& w, bool is_rou
   const kernels::Activations& a_TF =
       is_rounded ? s.hidden : plain_input(context, s.a_TF, context.config.ffn_width);
   team.matmul(down_DF, a_TF, s.x_TD, context.config.width, /*add=*/true);
+  s.lora.add(team, w.ffn_down_lora, a_TF, s.x_TD, context.config.width);
 }
 
 }  // namespace plm::model

@@ -36,7 +36,8 @@ class PlmModel final : public Model {
     bytes.dense_per_token = weights_.output_WD.bytes();
     for (const PlmLayer& layer : weights_.layers) {
       bytes.dense_per_token += layer.q_proj_PD.bytes() + layer.kv_down_ED.bytes() + layer.k_up_HNC.bytes() +
-                               layer.v_up_HVC.bytes() + layer.out_proj_DO.bytes() + layer.ffn_up_FD.bytes();
+                               layer.v_up_HVC.bytes() + layer.out_proj_DO.bytes() + layer.ffn_up_FD.bytes() +
+                               layer.adapter_bytes();
       bytes.down_per_token += layer.ffn_down_neurons.bytes();
     }
     return bytes;
@@ -148,11 +149,13 @@ class PlmModel final : public Model {
 Result<std::unique_ptr<Model>> load_plm(const gguf::File& file, const LoadOptions& options,
                                         ThreadPool& pool) {
   PLM_TRY(Config config, read_latent_config(file, "plm"));
-  PLM_TRY(PlmWeights weights, PlmWeights::load(file, config, pool, options.progress));
+  PLM_TRY(PlmWeights weights, PlmWeights::load(file, config, options, pool));
   int64_t down_bytes = 0;
   for (const PlmLayer& layer : weights.layers) down_bytes = std::max(down_bytes, layer.ffn_down_DF.bytes());
-  PLM_TRY(Workspace workspace, Workspace::allocate(config, options.max_tokens, pool.size(), down_bytes,
-                                                   options.kernels.many_tokens));
+  PLM_TRY(Workspace workspace, Workspace::allocate(config, options.max_tokens, pool.size(),
+                                                   {.many_tokens = options.kernels.many_tokens,
+                                                    .down_bytes = down_bytes,
+                                                    .adapter_rank = weights.largest_adapter_rank}));
   return std::unique_ptr<Model>(std::make_unique<PlmModel>(std::move(config), std::move(weights),
                                                            std::move(workspace), options.kernels));
 }

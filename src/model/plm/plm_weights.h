@@ -6,6 +6,8 @@
 
 #include "kernels/neuron_major.h"
 #include "model/config.h"
+#include "model/lora/low_rank.h"
+#include "model/model.h"
 #include "model/weights.h"
 
 namespace plm::model {
@@ -28,6 +30,11 @@ struct PlmLayer {
   // The same as 16 interleaved rows: data only for a layer that showed itself dense while decoding.
   kernels::PackedMatrix ffn_down_DF;
   AlignedBuffer ffn_down_storage;
+  // What adapters change, if there are any.
+  LowRank q_lora, kv_down_lora, out_lora, ffn_up_lora, ffn_down_lora;
+  LatentLowRank kv_up_lora;
+
+  int64_t adapter_bytes() const;
 };
 
 struct PlmWeights {
@@ -36,9 +43,10 @@ struct PlmWeights {
   std::vector<float> output_norm_D;
   std::vector<PlmLayer> layers;
   AlignedBuffer storage;
+  int64_t largest_adapter_rank = 0;
 
-  static Result<PlmWeights> load(const gguf::File& file, const Config& config, ThreadPool& pool,
-                                 const std::function<void(double)>& progress);
+  static Result<PlmWeights> load(const gguf::File& file, const Config& config, const LoadOptions& options,
+                                 ThreadPool& pool);
 };
 
 // Groups of 16 rows that a head's part of k_up / v_up takes.

@@ -6,15 +6,15 @@
 
 namespace plm::model {
 
-Result<Workspace> Workspace::allocate(const Config& c, int64_t max_tokens, int n_threads, int64_t down_bytes,
-                                      kernels::Precision many_tokens) {
+Result<Workspace> Workspace::allocate(const Config& c, int64_t max_tokens, int n_threads,
+                                      const Needs& needs) {
   Workspace w;
   w.max_tokens = max_tokens;
   w.threads.resize(static_cast<size_t>(n_threads));
   w.dense_steps.resize(static_cast<size_t>(c.n_layers));
   const int64_t T = max_tokens, H = c.n_heads, C = c.kv_lora_rank, E = c.cache_row_width();
   const int64_t widest = std::max({c.width, c.ffn_width, c.value_out_width()});
-  const UpTile up = up_tile(many_tokens);
+  const UpTile up = up_tile(needs.many_tokens);
   const auto carve = [&](Carver& carver) {
     carver.take(w.x_TD, T * c.width);
     carver.take(w.input_TK, T * c.width);
@@ -29,9 +29,10 @@ Result<Workspace> Workspace::allocate(const Config& c, int64_t max_tokens, int n
     carver.take(w.part_sum_H, kLatentStretches * H);
     carver.take(w.merged_HC, kPrivateTokens * H * C);
     carver.take(w.latent_SE, kExpandedStretch * E);
+    carver.take(w.lora_SZ, kExpandedStretch * needs.adapter_rank);
     carver.take(w.softmax_max_HT, H * T);
     carver.take(w.softmax_sum_HT, H * T);
-    carver.take(w.turned_down, down_bytes);
+    carver.take(w.turned_down, needs.down_bytes);
     for (ThreadWorkspace& mine : w.threads) {
       carver.take(mine.input_TK, kPrivateTokens * widest);
       carver.take(mine.live_index_F, c.ffn_width);
@@ -50,9 +51,10 @@ Result<Workspace> Workspace::allocate(const Config& c, int64_t max_tokens, int n
   PLM_TRY(w.storage_, AlignedBuffer::allocate(measure.size()));
   Carver carver(w.storage_.data());
   carve(carver);
-  PLM_TRY(w.input, kernels::Activations::allocate(T, widest, many_tokens));
-  PLM_TRY(w.hidden, kernels::Activations::allocate(T, c.ffn_width, many_tokens));
-  PLM_TRY(w.latents, kernels::Activations::allocate(kExpandedStretch, C, many_tokens));
+  PLM_TRY(w.input, kernels::Activations::allocate(T, widest, needs.many_tokens));
+  PLM_TRY(w.hidden, kernels::Activations::allocate(T, c.ffn_width, needs.many_tokens));
+  PLM_TRY(w.latents, kernels::Activations::allocate(kExpandedStretch, C, needs.many_tokens));
+  PLM_TRY(w.lora, LowRankRoom::allocate(T, needs.adapter_rank, n_threads));
   for (ThreadWorkspace& mine : w.threads) {
     PLM_TRY(mine.input, kernels::Activations::allocate(kPrivateTokens, widest));
     PLM_TRY(mine.latent, kernels::Activations::allocate(1, std::max(C, c.nope_width)));

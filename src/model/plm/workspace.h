@@ -7,6 +7,7 @@
 #include "kernels/activations.h"
 #include "kernels/kernels.h"
 #include "model/config.h"
+#include "model/lora/low_rank.h"
 
 namespace plm::model {
 
@@ -46,9 +47,15 @@ struct ThreadWorkspace {
 };
 
 struct Workspace {
-  // down_bytes: of the largest down projection, packed as rows.
+  // How the kernels keep many tokens (Kernels::many_tokens); of the weights, the bytes of the largest down
+  // projection packed as rows and the largest rank of their adapters.
+  struct Needs {
+    kernels::Precision many_tokens = kernels::Precision::coarse;
+    int64_t down_bytes = 0;
+    int64_t adapter_rank = 0;
+  };
   static Result<Workspace> allocate(const Config& config, int64_t max_tokens, int n_threads,
-                                    int64_t down_bytes, kernels::Precision many_tokens);
+                                    const Needs& needs);
 
   int64_t max_tokens = 0;
   float* x_TD = nullptr;      // the residual stream
@@ -64,6 +71,7 @@ struct Workspace {
   float* part_sum_H = nullptr;
   float* merged_HC = nullptr;       // kPrivateTokens tokens
   float* latent_SE = nullptr;       // kExpandedStretch cached rows in float
+  float* lora_SZ = nullptr;         // of these, what an adapter of kv_up reduces them to
   float* softmax_max_HT = nullptr;  // running softmax of the expanded form
   float* softmax_sum_HT = nullptr;
   std::byte* turned_down = nullptr;  // the layer's down projection as rows, for many tokens
@@ -71,6 +79,7 @@ struct Workspace {
   kernels::Activations input;        // max_tokens tokens
   kernels::Activations hidden;       // max_tokens tokens of width F: squared ReLUs
   kernels::Activations latents;      // kExpandedStretch tokens of width C
+  LowRankRoom lora;
   std::vector<ThreadWorkspace> threads;
 
  private:
