@@ -15,7 +15,8 @@ namespace plm::cli {
 
 class ModelOptions {
  public:
-  // Declares -m -hf -hff -hft --offline -c -b -ub -t -tb -ngl -ctk -ctv --lora --lora-scaled. file_names: see ModelSource.
+  // Declares -m -hf -hff -hft --offline -c -b -ub -t -tb -ngl -ctk -ctv --lora --lora-scaled. file_names: see
+  // ModelSource.
   void add_to(CLI::App& app, const std::string& file_names = "-m,--model");
 
   // The path of the model, see ModelSource.

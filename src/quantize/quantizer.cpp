@@ -57,7 +57,8 @@ class Quantizer {
     const NeuronMove move =
         neuron_move(file_, tensor.source.name, options_.order_neurons ? options_.importance : nullptr);
     const auto change = options_.changes != nullptr ? options_.changes->of(tensor.source.name) : std::nullopt;
-    if (tensor.type == tensor.source.type && move.order == nullptr && !change) return copy(tensor, keep_going);
+    if (tensor.type == tensor.source.type && move.order == nullptr && !change)
+      return copy(tensor, keep_going);
     PLM_TRY(MatrixEncoder encoder, MatrixEncoder::create(file_, tensor, options_.importance, move));
     if (change) encoder.set_change(&*change);
     if (encoder.is_weighted()) {
