@@ -21,6 +21,7 @@ ARROWS = {
     "kernels": ("quant",),
     "model": ("kernels", "gguf", "safetensors"),
     "runtime": ("model", "tokenizer"),
+    "scheduler": ("runtime",),
     "convert": ("runtime",),
     "quantize": ("runtime",),
     "inspect": ("runtime",),

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "cli/interrupt.h"
-#include "cli/log_probability.h"
+#include "runtime/log_probability.h"
 
 namespace plm::cli {
 
@@ -54,7 +54,7 @@ Status score_chunks(const runtime::Engine& engine, runtime::Session& session, co
                     int64_t batch_size, const ChunkVisitor& visitor) {
   const tokenizer::Tokenizer& tokenizer = engine.tokenizer();
   const int64_t first_scored = text.n_context / 2;
-  const int64_t scored_part = scored_batch(batch_size, engine.config().vocabulary_size);
+  const int64_t scored_part = runtime::scored_batch(batch_size, engine.config().vocabulary_size);
   for (int64_t index = 0; index < text.n_chunks; ++index) {
     const auto begin = text.tokens.begin() + index * text.n_context;
     std::vector<TokenId> chunk(begin, begin + text.n_context);

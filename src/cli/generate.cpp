@@ -4,7 +4,7 @@
 #include <chrono>
 
 #include "cli/interrupt.h"
-#include "cli/stop_texts.h"
+#include "runtime/stop_texts.h"
 #include "tokenizer/utf8_stream.h"
 
 namespace plm::cli {
@@ -35,7 +35,7 @@ class Shown {
   }
 
   tokenizer::Utf8Stream characters_;
-  StopTexts stops_;
+  runtime::StopTexts stops_;
   const std::function<Status(std::string_view)>& show_;
   std::string text_;
 };

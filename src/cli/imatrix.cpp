@@ -11,11 +11,11 @@
 #include "cli/chunk_scores.h"
 #include "cli/commands.h"
 #include "cli/interrupt.h"
-#include "cli/log_probability.h"
 #include "cli/model_options.h"
 #include "cli/output.h"
 #include "cli/text_input.h"
 #include "quantize/collector.h"
+#include "runtime/log_probability.h"
 
 namespace plm::cli {
 

@@ -12,10 +12,10 @@
 #include "cli/chunk_scores.h"
 #include "cli/commands.h"
 #include "cli/kl_base_file.h"
-#include "cli/log_probability.h"
 #include "cli/model_options.h"
 #include "cli/output.h"
 #include "cli/text_input.h"
+#include "runtime/log_probability.h"
 
 namespace plm::cli {
 
@@ -47,7 +47,7 @@ void Divergence::add(std::span<const float> logits, double log_sum_exp, std::spa
   all_kl.push_back(static_cast<float>(divergence));
   const auto id = static_cast<size_t>(token);
   probability_change.add(std::exp(logits[id] - log_sum_exp) - std::exp(double{base[id]}));
-  if (most_likely(logits) == most_likely(base)) ++n_same_best;
+  if (runtime::most_likely(logits) == runtime::most_likely(base)) ++n_same_best;
 }
 
 double Divergence::percentile(double share) {
@@ -140,7 +140,7 @@ Status PerplexityCommand::open_base(const runtime::Engine& engine, const Chunked
 }
 
 Status PerplexityCommand::score_row(const ScoredRow& row) {
-  const double total = log_sum_exp(row.logits);
+  const double total = runtime::log_sum_exp(row.logits);
   surprise_.add(total - row.logits[static_cast<size_t>(row.token)]);
   if (base_writer_) return base_writer_->append(row.logits, total);
   if (base_reader_) {

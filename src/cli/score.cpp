@@ -8,11 +8,11 @@
 
 #include "cli/commands.h"
 #include "cli/interrupt.h"
-#include "cli/log_probability.h"
 #include "cli/model_options.h"
 #include "cli/output.h"
 #include "cli/text_input.h"
 #include "cli/token_ids.h"
+#include "runtime/log_probability.h"
 #include "safetensors/safetensors_writer.h"
 
 namespace plm::cli {
@@ -97,12 +97,13 @@ Status ScoreCommand::run() {
   }
   Json log_probabilities = Json::array({nullptr});
   Json greedy = Json::array();
-  const int64_t batch = scored_batch(model_.batch_size(), n_vocabulary);
+  const int64_t batch = runtime::scored_batch(model_.batch_size(), n_vocabulary);
   PLM_TRY_STATUS(
       for_each_row(session, ids, batch, [&](size_t index, std::span<const float> logits) -> Status {
-        greedy.push_back(most_likely(logits));
+        greedy.push_back(runtime::most_likely(logits));
         if (index + 1 < ids.size()) {
-          log_probabilities.push_back(logits[static_cast<size_t>(ids[index + 1])] - log_sum_exp(logits));
+          log_probabilities.push_back(logits[static_cast<size_t>(ids[index + 1])] -
+                                      runtime::log_sum_exp(logits));
         }
         return writer ? writer->append(std::as_bytes(logits)) : Status();
       }));

@@ -35,6 +35,8 @@ struct Step {
   std::span<const SequenceSlice> sequences;  // their n_tokens add up to tokens.size()
   std::span<const int64_t> logits_of;        // the tokens (indices) whose logits are wanted
   float* logits = nullptr;                   // [logits_of.size()][W], dense
+  // The last hidden rows, normed as the output product reads them, of all tokens; may be null.
+  float* hidden = nullptr;  // [tokens.size()][D]
   AttentionForm attention = AttentionForm::automatic;
   // One for each layer: squared ReLUs that are not above it count as zero, and their rows of the down
   // projection are not read. Finite, not negative. Empty: nothing is dropped but zeros. Models without a

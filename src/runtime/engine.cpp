@@ -59,28 +59,44 @@ Status Engine::decode_together(std::span<const Turn> turns) {
   std::vector<model::SequenceSlice> slices;
   std::vector<int64_t> logits_of;
   std::unordered_set<const Session*> seen;
+  bool wants_hidden = false;
   for (const Turn& turn : turns) {
     PLM_CHECK(turn.session->engine_ == this && seen.insert(turn.session).second);
     PLM_TRY_STATUS(turn.session->check(turn.tokens));
+    const auto begin = std::ssize(tokens);
     tokens.insert(tokens.end(), turn.tokens.begin(), turn.tokens.end());
-    slices.push_back({.cache = &turn.session->cache_, .n_tokens = static_cast<int64_t>(turn.tokens.size())});
-    logits_of.push_back(static_cast<int64_t>(tokens.size()) - 1);
+    slices.push_back({.cache = &turn.session->cache_, .n_tokens = std::ssize(turn.tokens)});
+    const int64_t first = turn.wanted == LogitsWanted::all    ? begin
+                          : turn.wanted == LogitsWanted::last ? std::ssize(tokens) - 1
+                                                              : std::ssize(tokens);
+    for (int64_t t = first; t < std::ssize(tokens); ++t) logits_of.push_back(t);
+    wants_hidden |= turn.hidden_TD != nullptr;
   }
   const auto n = static_cast<int64_t>(tokens.size());
   if (n == 0 || n > model_->max_tokens()) {
     return make_error(ErrorKind::invalid_argument,
                       "decode: found {} tokens of all sequences, expected 1 to {}", n, model_->max_tokens());
   }
-  const auto W = static_cast<size_t>(config().vocabulary_size);
-  shared_logits_.resize(turns.size() * W);
-  model_->run(
-      {.tokens = tokens, .sequences = slices, .logits_of = logits_of, .logits = shared_logits_.data()},
-      *pool_);
-  for (size_t i = 0; i < turns.size(); ++i) {
+  const int64_t W = config().vocabulary_size, D = config().width;
+  shared_logits_.resize(logits_of.size() * static_cast<size_t>(W));
+  if (wants_hidden) shared_hidden_.resize(static_cast<size_t>(n * D));
+  model_->run({.tokens = tokens,
+               .sequences = slices,
+               .logits_of = logits_of,
+               .logits = shared_logits_.data(),
+               .hidden = wants_hidden ? shared_hidden_.data() : nullptr},
+              *pool_);
+  const float *logits = shared_logits_.data(), *hidden_D = shared_hidden_.data();
+  for (const Turn& turn : turns) {
+    const int64_t n_tokens = std::ssize(turn.tokens);
+    const int64_t n_logits =
+        turn.wanted == LogitsWanted::all ? n_tokens : (turn.wanted == LogitsWanted::last ? 1 : 0);
     // A copy for each: what a session answers must not change when others go on.
-    const auto first = shared_logits_.begin() + static_cast<std::ptrdiff_t>(i * W);
-    turns[i].session->logits_.assign(first, first + static_cast<std::ptrdiff_t>(W));
-    turns[i].session->n_logits_ = 1;
+    turn.session->logits_.assign(logits, logits + n_logits * W);
+    turn.session->n_logits_ = n_logits;
+    logits += n_logits * W;
+    if (turn.hidden_TD != nullptr) std::copy(hidden_D, hidden_D + n_tokens * D, turn.hidden_TD);
+    if (wants_hidden) hidden_D += n_tokens * D;
   }
   return {};
 }

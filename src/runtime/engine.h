@@ -45,6 +45,9 @@ class Session;
 struct Turn {
   Session* session = nullptr;
   std::span<const TokenId> tokens;
+  LogitsWanted wanted = LogitsWanted::last;
+  // Receives the last hidden row (D numbers, normed) of each of the tokens; null: not wanted.
+  float* hidden_TD = nullptr;
 };
 
 // Not thread safe: one call at a time, of the engine and of all its sessions together.
@@ -67,10 +70,13 @@ class Engine {
   Result<Session> new_session();
   Result<Session> new_session(int64_t context_length);
 
+  // Tokens of one step, of all its sequences.
+  int64_t batch_size() const { return model_->max_tokens(); }
+
   // Runs the next tokens of several of its sessions in one step, which reads the weights once for all of
-  // them. Every session then holds the logits of its last token. A session occurs once; all tokens together
-  // are at most the batch size. Up to rounding the answers are those of decode() for each session alone.
-  // Fails as decode() does, with nothing run.
+  // them. Every session then holds the logits that its turn wanted. A session occurs once; all tokens
+  // together are at most the batch size. Up to rounding the answers are those of decode() for each session
+  // alone. Fails as decode() does, with nothing run.
   Status decode_together(std::span<const Turn> turns);
 
  private:
@@ -83,7 +89,7 @@ class Engine {
   std::unique_ptr<model::Model> model_;
   TensorType cache_type_ = TensorType::f16;
   int64_t context_length_ = 0;
-  std::vector<float> shared_logits_;  // of decode_together
+  std::vector<float> shared_logits_, shared_hidden_;  // of decode_together
 };
 
 // One sequence: its tokens' rows in the model's cache. Must not outlive its engine.

@@ -10,7 +10,7 @@
 #include <fstream>
 #include <iterator>
 
-#include "cli/log_probability.h"
+#include "runtime/log_probability.h"
 
 namespace plm::cli {
 namespace {

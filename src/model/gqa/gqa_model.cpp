@@ -98,6 +98,14 @@ class GqaModel final : public Model {
   void output(const GqaContext& context) {
     const int64_t W = config().vocabulary_size;
     const std::span<const int64_t> wanted = context.step.logits_of;
+    if (context.step.hidden != nullptr) {
+      const int64_t D = config().width;
+      const auto [begin, end] = context.team.share(context.n_tokens());
+      for (int64_t t = begin; t < end; ++t) {
+        context.team.k.rms_norm(workspace_.x_TD + t * D, weights_.output_norm_D.data(), D,
+                                config().rms_epsilon, context.step.hidden + t * D);
+      }
+    }
     for (size_t first = 0; first < wanted.size(); first += StepInputs::kPrivateTokens) {
       const size_t n = std::min<size_t>(StepInputs::kPrivateTokens, wanted.size() - first);
       const kernels::Activations& input = workspace_.inputs.normed_rows(

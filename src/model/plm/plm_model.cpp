@@ -122,6 +122,13 @@ class PlmModel final : public Model {
       const kernels::Activations& all = normed_input(context, weights_.output_norm_D, workspace_.x_TD);
       context.trace("final_norm", all.values, D, D);
     }
+    if (context.step.hidden != nullptr) {
+      const auto [begin, end] = team.share(context.n_tokens());
+      for (int64_t t = begin; t < end; ++t) {
+        team.k.rms_norm(workspace_.x_TD + t * D, weights_.output_norm_D.data(), D, config_.rms_epsilon,
+                        context.step.hidden + t * D);
+      }
+    }
     ThreadWorkspace& mine = context.mine();
     for (int64_t first = 0; first < n_wanted; first += kPrivateTokens) {
       const int64_t n = std::min(kPrivateTokens, n_wanted - first);

@@ -1,9 +1,9 @@
-#include "cli/log_probability.h"
+#include "runtime/log_probability.h"
 
 #include <algorithm>
 #include <cmath>
 
-namespace plm::cli {
+namespace plm::runtime {
 
 double log_sum_exp(std::span<const float> logits) {
   const double max = *std::max_element(logits.begin(), logits.end());
@@ -25,4 +25,4 @@ int64_t scored_batch(int64_t batch_size, int64_t vocabulary_size) {
   return std::clamp<int64_t>(kLogitBytes / (vocabulary_size * int64_t{sizeof(float)}), 1, batch_size);
 }
 
-}  // namespace plm::cli
+}  // namespace plm::runtime

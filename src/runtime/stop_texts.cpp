@@ -1,9 +1,9 @@
-#include "cli/stop_texts.h"
+#include "runtime/stop_texts.h"
 
 #include <algorithm>
 #include <utility>
 
-namespace plm::cli {
+namespace plm::runtime {
 
 StopTexts::StopTexts(std::vector<std::string> texts) : texts_(std::move(texts)) {
   std::erase(texts_, std::string());
@@ -33,4 +33,4 @@ std::string StopTexts::push(std::string_view piece) {
 
 std::string StopTexts::finish() { return std::exchange(held_, {}); }
 
-}  // namespace plm::cli
+}  // namespace plm::runtime

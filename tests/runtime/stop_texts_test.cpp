@@ -1,8 +1,8 @@
-#include "cli/stop_texts.h"
+#include "runtime/stop_texts.h"
 
 #include <gtest/gtest.h>
 
-namespace plm::cli {
+namespace plm::runtime {
 namespace {
 
 // Pushes a text in pieces of n bytes and returns all that came through.
@@ -45,4 +45,4 @@ TEST(StopTexts, TheFirstInTheTextWins) {
 }
 
 }  // namespace
-}  // namespace plm::cli
+}  // namespace plm::runtime

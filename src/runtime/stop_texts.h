@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-namespace plm::cli {
+namespace plm::runtime {
 
 class StopTexts {
  public:
@@ -24,4 +24,4 @@ class StopTexts {
   bool stopped_ = false;
 };
 
-}  // namespace plm::cli
+}  // namespace plm::runtime
