@@ -22,13 +22,14 @@ ARROWS = {
     "model": ("kernels", "gguf", "safetensors"),
     "runtime": ("model", "tokenizer"),
     "scheduler": ("runtime",),
+    "server": ("scheduler",),
     "convert": ("runtime",),
     "quantize": ("runtime",),
     "inspect": ("runtime",),
     "bench": ("runtime", "plot"),
     "train_data": ("tokenizer",),
     "train": ("train_data", "safetensors", "convert"),
-    "cli": ("runtime", "plot", "inspect", "bench", "train_data", "quantize", "convert", "hub"),
+    "cli": ("runtime", "server", "plot", "inspect", "bench", "train_data", "quantize", "convert", "hub"),
     # include/plm, what other projects include: gathers headers of src/, and nothing in src/ knows it.
     "plm": ("runtime",),
 }

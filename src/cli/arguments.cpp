@@ -19,6 +19,8 @@ constexpr std::array kLongNames = {
     LongName{"-st", "--single-turn"},   LongName{"-pg", "--pg"},
     LongName{"-hf", "--hf-repo"},       LongName{"-hfr", "--hf-repo"},
     LongName{"-hff", "--hf-file"},      LongName{"-hft", "--hf-token"},
+    LongName{"-np", "--parallel"},      LongName{"-to", "--timeout"},
+    LongName{"-cram", "--cache-ram"},
 };
 
 bool is_number_like(std::string_view text) {

@@ -17,6 +17,13 @@ std::span<const CommandEntry> all_commands() {
                    "  plm chat --context-shift < questions.txt\n"
                    "In the conversation /help lists what can be done; Ctrl-C stops an answer.\n",
                    make_chat_command},
+      CommandEntry{
+          "serve", "the OpenAI API over HTTP, for many clients at once",
+          "  plm serve -m model.gguf                    # http://127.0.0.1:8080/v1\n"
+          "  plm serve -m model.gguf -np 8 -c 4096 --host 0.0.0.0 --api-key SECRET\n"
+          "  curl http://127.0.0.1:8080/v1/completions -d '{\"prompt\": \"Once\", \"max_tokens\": 20}'\n"
+          "SIGTERM and Ctrl-C let those who were accepted finish.\n",
+          make_serve_command},
       CommandEntry{"score", "log-probability of each token of a text, as a line of JSON",
                    "  plm score --text \"Once upon a time\"\n"
                    "  plm score --ids \"1 2 3\" --logits-out logits.safetensors\n"

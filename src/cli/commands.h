@@ -9,6 +9,7 @@ namespace plm::cli {
 
 std::unique_ptr<Command> make_run_command();
 std::unique_ptr<Command> make_chat_command();
+std::unique_ptr<Command> make_serve_command();
 std::unique_ptr<Command> make_score_command();
 std::unique_ptr<Command> make_perplexity_command();
 std::unique_ptr<Command> make_tokenize_command();

@@ -7,8 +7,8 @@
 #include <filesystem>
 
 #include "cli/chunk_scores.h"
-#include "cli/log_probability.h"
 #include "cli/output.h"
+#include "runtime/log_probability.h"
 
 namespace plm::cli {
 
@@ -29,7 +29,8 @@ Result<std::vector<double>> score(runtime::Engine& engine, runtime::Session& ses
   const ChunkVisitor visitor{
       .row =
           [&](const ScoredRow& row) {
-            nats.push_back(log_sum_exp(row.logits) - double{row.logits[static_cast<size_t>(row.token)]});
+            nats.push_back(runtime::log_sum_exp(row.logits) -
+                           double{row.logits[static_cast<size_t>(row.token)]});
             mean.add(nats.back());
             return Status();
           },

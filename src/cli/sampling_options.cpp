@@ -62,7 +62,7 @@ void SamplingOptions::add_to(CLI::App& app) {
   app.add_flag("--ignore-eos", ignore_eos_, "never choose a token that ends the text")->group(group);
 }
 
-Result<runtime::Sampler> SamplingOptions::make_sampler(const tokenizer::Tokenizer& tokenizer) const {
+Result<runtime::SamplerOptions> SamplingOptions::make_options(const tokenizer::Tokenizer& tokenizer) const {
   runtime::SamplerOptions options = options_;
   if (seed_ >= 0) options.seed = static_cast<uint64_t>(seed_);
   if (!chain_names_.empty()) {
@@ -85,6 +85,11 @@ Result<runtime::Sampler> SamplingOptions::make_sampler(const tokenizer::Tokenize
     std::erase(breakers, "none");
     options.dry_breakers = runtime::find_dry_breakers(tokenizer, breakers);
   }
+  return options;
+}
+
+Result<runtime::Sampler> SamplingOptions::make_sampler(const tokenizer::Tokenizer& tokenizer) const {
+  PLM_TRY(auto options, make_options(tokenizer));
   return runtime::Sampler::create(std::move(options), static_cast<int64_t>(tokenizer.vocabulary_size()));
 }
 

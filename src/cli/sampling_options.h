@@ -15,7 +15,8 @@ class SamplingOptions {
  public:
   void add_to(CLI::App& app);
 
-  // A sampler with these settings for a vocabulary.
+  // These settings for a vocabulary, and a sampler with them.
+  Result<runtime::SamplerOptions> make_options(const tokenizer::Tokenizer& tokenizer) const;
   Result<runtime::Sampler> make_sampler(const tokenizer::Tokenizer& tokenizer) const;
 
  private:

@@ -62,6 +62,7 @@ class Engine {
   const model::Model& model() const { return *model_; }
   const kernels::Kernels& kernels() const { return kernels_; }
   TensorType cache_type() const { return cache_type_; }
+  int64_t cache_bytes_per_token() const { return model_->cache_layout().bytes_per_token(cache_type_); }
   int64_t context_length() const { return context_length_; }
   int n_threads() const { return pool_->size(); }
   ThreadPool& pool() { return *pool_; }

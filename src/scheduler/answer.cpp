@@ -13,6 +13,11 @@ Answer::Next Answer::next(Piece& piece, std::chrono::milliseconds patience) {
   return finished_ ? Next::finished : Next::nothing_yet;
 }
 
+void Answer::wait(std::chrono::milliseconds patience) {
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, patience, [this] { return !pieces_.empty() || finished_; });
+}
+
 void Answer::write(Piece piece) {
   {
     const std::lock_guard lock(mutex_);

@@ -20,6 +20,9 @@ class Answer {
   // Waits up to `patience` for a piece. What was written before the end is read before `finished`.
   Next next(Piece& piece, std::chrono::milliseconds patience);
 
+  // Waits until next() has something to say, at most `patience`.
+  void wait(std::chrono::milliseconds patience);
+
   // After next() said finished.
   const Outcome& outcome() const { return outcome_; }
 

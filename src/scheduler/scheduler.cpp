@@ -98,9 +98,19 @@ void Scheduler::drain() {
   is_draining_ = true;
 }
 
+bool Scheduler::is_draining() const {
+  const std::lock_guard lock(mutex_);
+  return is_draining_;
+}
+
 bool Scheduler::drained(std::chrono::milliseconds patience) {
   std::unique_lock lock(mutex_);
   return changed_.wait_for(lock, patience, [this] { return n_unfinished_ == 0; });
+}
+
+void Scheduler::cancel_all() {
+  const std::lock_guard lock(mutex_);
+  cancels_all_ = true;
 }
 
 Snapshot Scheduler::snapshot() const {
@@ -138,6 +148,10 @@ void Scheduler::run() {
       for (auto& sequence : arrived_) waiting.push_back(std::move(sequence));
       arrived_.clear();
       if (is_stopping_) break;
+      if (std::exchange(cancels_all_, false)) {
+        for (auto& sequence : waiting) sequence->answer().cancel();
+        for (auto& sequence : running_) sequence->answer().cancel();
+      }
     }
     remove_finished();
     admit(waiting);

@@ -77,7 +77,11 @@ class Scheduler {
   // Refuses new requests from now on. drained() waits until all others are answered, at most `patience`, and
   // says whether they are.
   void drain();
+  bool is_draining() const;
   bool drained(std::chrono::milliseconds patience);
+
+  // Cancels what is under way or waits.
+  void cancel_all();
 
   Snapshot snapshot() const;
   const runtime::Engine& engine() const { return engine_; }
@@ -124,7 +128,7 @@ class Scheduler {
   int64_t n_unfinished_ = 0;
   int64_t n_waiting_ = 0;
   Snapshot snapshot_;
-  bool is_draining_ = false, is_stopping_ = false;
+  bool is_draining_ = false, is_stopping_ = false, cancels_all_ = false;
 
   std::thread thread_;
 };

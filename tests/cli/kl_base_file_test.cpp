@@ -26,7 +26,7 @@ class KlBaseFile : public ::testing::Test {
   void write() {
     auto writer = KlBaseWriter::create(path_, shape_, std::vector<tokenizer::TokenId>(10, 1));
     ASSERT_TRUE(writer.ok());
-    for (const auto& row : rows_) ASSERT_TRUE(writer->append(row, log_sum_exp(row)).ok());
+    for (const auto& row : rows_) ASSERT_TRUE(writer->append(row, runtime::log_sum_exp(row)).ok());
     ASSERT_TRUE(writer->finish().ok());
   }
   std::string bytes() const {
@@ -60,7 +60,7 @@ TEST_F(KlBaseFile, HasTheLayoutOfLlamaPerplexity) {
   std::memcpy(&scale, content.data() + 60, 4);
   std::memcpy(&minimum, content.data() + 64, 4);
   EXPECT_FLOAT_EQ(scale, 2.0f / 65535);
-  EXPECT_FLOAT_EQ(minimum, 1 - static_cast<float>(log_sum_exp(rows_[0])));
+  EXPECT_FLOAT_EQ(minimum, 1 - static_cast<float>(runtime::log_sum_exp(rows_[0])));
 }
 
 TEST_F(KlBaseFile, GivesBackLogProbabilitiesWithinHalfAStep) {
@@ -71,7 +71,7 @@ TEST_F(KlBaseFile, GivesBackLogProbabilitiesWithinHalfAStep) {
   std::vector<float> row(3);
   for (size_t i = 0; i < rows_.size(); ++i) {
     reader->read_row(static_cast<int64_t>(i / 2), static_cast<int64_t>(i % 2), row);
-    const double total = log_sum_exp(rows_[i]);
+    const double total = runtime::log_sum_exp(rows_[i]);
     const float best = *std::max_element(rows_[i].begin(), rows_[i].end());
     for (size_t token = 0; token < row.size(); ++token) {
       const double expected = std::max(rows_[i][token], best - 16) - total;

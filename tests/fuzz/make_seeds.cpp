@@ -112,6 +112,16 @@ void add_tokenizer(Folder& folder) {
   folder.add("seed-sentencepiece-vocabulary", "Vx\n<unk>\n\xe2\x96\x81\na\n<0x41>\n\n\nA a");
 }
 
+void add_http(Folder& folder) {
+  folder.add("seed-get", "GET /health?a=%20 HTTP/1.1\r\nHost: localhost:8080\r\n\r\n");
+  folder.add("seed-post",
+             "POST /v1/completions HTTP/1.1\r\nHost: [::1]\r\nContent-Length: 12\r\nExpect: 100-continue\r\n"
+             "Connection: keep-alive\r\nAuthorization: Bearer x\r\n\r\n");
+  folder.add("seed-chunked", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+  folder.add("seed-json",
+             R"({"prompt":["a",[1,2]],"n":2,"temperature":1e-3,"stop":"\u00e9","logit_bias":{"5":-100}})");
+}
+
 bool add_token_shards(const std::filesystem::path& folder) {
   std::filesystem::create_directories(folder);
   for (const int64_t vocabulary_size : {300, 70'000}) {
@@ -165,10 +175,12 @@ int main(int argument_count, char** arguments) {
   add_tokenizer(tokenizer);
   Folder lora(root / "fuzz_lora");
   add_lora(lora);
+  Folder http(root / "fuzz_http");
+  add_http(http);
   const bool has_shards = add_token_shards(root / "fuzz_token_shard");
   const bool has_imatrices = add_imatrices(root / "fuzz_imatrix");
   if (has_shards && has_imatrices && gguf.all_written() && safetensors.all_written() &&
-      tokenizer.all_written() && lora.all_written())
+      tokenizer.all_written() && lora.all_written() && http.all_written())
     return 0;
   fmt::print(stderr, "make_seeds: cannot write all files below {}\n", root.string());
   return 1;

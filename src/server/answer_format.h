@@ -1,0 +1,49 @@
+// How an endpoint tells of answers: in one piece, or as server-sent events while they are written.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "scheduler/request.h"
+#include "server/json.h"
+
+namespace plm::server {
+
+// All of one answer.
+struct Whole {
+  std::string text;
+  std::vector<scheduler::ScoredToken> prompt, tokens;
+  scheduler::Outcome outcome;
+};
+
+// Of all answers to a request. A prompt counts once, however many choices it has.
+struct Totals {
+  int64_t n_prompt = 0, n_cached = 0, n_answer = 0;
+};
+
+// One request's; the calls come in the order of the functions below.
+class AnswerFormat {
+ public:
+  virtual ~AnswerFormat() = default;
+
+  virtual Json whole(std::span<const Whole> answers, const Totals& totals) = 0;
+
+  // Events; empty for none.
+  virtual std::string begin() { return {}; }
+  virtual std::string piece(size_t index, const scheduler::Piece& piece) = 0;
+  virtual std::string end(size_t index, const scheduler::Outcome& outcome) = 0;
+  virtual std::string finish(const Totals& totals, const scheduler::Outcome& last) = 0;
+};
+
+// "data: {...}\n\n", with "event: name\n" before it unless the name is empty.
+std::string server_event(const Json& data, std::string_view name = {});
+
+// OpenAI's usage, and llama.cpp's timings of one answer.
+Json usage_json(const Totals& totals);
+Json timings_json(const scheduler::Outcome& outcome);
+
+// "stop" or "length".
+std::string_view finish_reason(const scheduler::Outcome& outcome);
+
+}  // namespace plm::server

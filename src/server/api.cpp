@@ -1,0 +1,312 @@
+#include "server/api.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <random>
+
+#include "server/choices.h"
+
+namespace plm::server {
+
+using scheduler::FinishReason;
+using scheduler::Outcome;
+using scheduler::Piece;
+
+namespace {
+
+std::string_view error_type(int status) {
+  switch (status) {
+    case 401:
+      return "authentication_error";
+    case 403:
+      return "permission_error";
+    case 404:
+      return "not_found_error";
+    case 429:
+      return "rate_limit_error";
+    case 500:
+      return "server_error";
+    case 501:
+      return "not_supported_error";
+    case 503:
+      return "unavailable_error";
+    default:
+      return "invalid_request_error";
+  }
+}
+
+// What an answer that came to nothing is to the client; 0: it came to something.
+int failure_status(const Outcome& outcome) {
+  switch (outcome.reason) {
+    case FinishReason::failed:
+      return 500;
+    case FinishReason::cancelled:
+    case FinishReason::out_of_patience:
+      return 503;
+    default:
+      return 0;
+  }
+}
+
+std::string failure_message(const Outcome& outcome) {
+  if (outcome.error) return outcome.error->message;
+  return outcome.reason == FinishReason::cancelled ? "the server is shutting down"
+                                                   : "no slot became free in time";
+}
+
+constexpr std::string_view kRetrySeconds = "2";
+
+}  // namespace
+
+Json error_json(int status, std::string_view message) {
+  return {
+      {"error", {{"code", status}, {"message", message}, {"type", error_type(status)}, {"param", nullptr}}}};
+}
+
+void Exchange::fail(int status, std::string_view message) {
+  if (status == 429 || status == 503) reply.add_header("Retry-After", std::string(kRetrySeconds));
+  send(status, error_json(status, message));
+}
+
+void Exchange::fail(const Error& error) {
+  const int status = error.kind == ErrorKind::invalid_argument ? 400
+                     : error.kind == ErrorKind::unsupported    ? 501
+                                                               : 500;
+  fail(status, error.message);
+}
+
+std::string server_event(const Json& data, std::string_view name) {
+  return (name.empty() ? std::string() : fmt::format("event: {}\n", name)) + "data: " + dump(data) + "\n\n";
+}
+
+Json usage_json(const Totals& totals) {
+  return {{"prompt_tokens", totals.n_prompt},
+          {"completion_tokens", totals.n_answer},
+          {"total_tokens", totals.n_prompt + totals.n_answer},
+          {"prompt_tokens_details", {{"cached_tokens", totals.n_cached}}}};
+}
+
+Json timings_json(const Outcome& outcome) {
+  const int64_t n_run = outcome.n_prompt - outcome.n_cached;
+  const auto rate = [](int64_t n, double seconds) {
+    return seconds > 0 ? static_cast<double>(n) / seconds : 0.0;
+  };
+  return {{"cache_n", outcome.n_cached},
+          {"prompt_n", n_run},
+          {"prompt_ms", outcome.prompt_seconds * 1e3},
+          {"prompt_per_second", rate(n_run, outcome.prompt_seconds)},
+          {"predicted_n", outcome.n_answer},
+          {"predicted_ms", outcome.answer_seconds * 1e3},
+          {"predicted_per_second", rate(outcome.n_answer, outcome.answer_seconds)}};
+}
+
+std::string_view finish_reason(const Outcome& outcome) {
+  const bool ends =
+      outcome.reason == FinishReason::end_of_generation || outcome.reason == FinishReason::stop_text;
+  return ends ? "stop" : "length";
+}
+
+std::string new_id(std::string_view prefix) {
+  static constexpr std::string_view kLetters =
+      "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+  thread_local std::mt19937_64 random{std::random_device{}()};
+  std::uniform_int_distribution<size_t> letter(0, kLetters.size() - 1);
+  std::string id(prefix);
+  for (int i = 0; i < 24; ++i) id += kLetters[letter(random)];
+  return id;
+}
+
+int64_t seconds_since_1970() {
+  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+Api::Api(scheduler::Scheduler& scheduler, ApiOptions options)
+    : scheduler_(scheduler), options_(std::move(options)), started_(seconds_since_1970()) {}
+
+std::span<const Api::Route> Api::routes() {
+  static constexpr std::array kRoutes = {
+      Route{"POST", "/v1/completions", &Api::completions},
+      Route{"POST", "/v1/chat/completions", &Api::chat_completions},
+      Route{"POST", "/v1/embeddings", &Api::embeddings},
+      Route{"GET", "/v1/models", &Api::models},
+      Route{"GET", "/models", &Api::models},
+      Route{"GET", "/health", &Api::health},
+      Route{"GET", "/v1/health", &Api::health},
+      Route{"GET", "/props", &Api::props},
+      Route{"GET", "/slots", &Api::slots},
+      Route{"GET", "/metrics", &Api::metrics},
+      Route{"POST", "/tokenize", &Api::tokenize},
+      Route{"POST", "/detokenize", &Api::detokenize},
+      Route{"POST", "/apply-template", &Api::apply_template},
+      Route{"GET", "/tokenizer_info", &Api::tokenizer_info},
+  };
+  return kRoutes;
+}
+
+void Api::handle(Exchange& exchange) const {
+  const HttpHead& head = exchange.request.head;
+  const std::string_view method = head.method == "HEAD" ? "GET" : std::string_view(head.method);
+  std::string allowed;
+  for (const Route& route : routes()) {
+    if (route.path != head.path) continue;
+    if (route.method != method) {
+      allowed = route.method;
+      continue;
+    }
+    if (method == "POST") {
+      auto body = parse_json_object(exchange.request.body);
+      if (!body.ok()) return exchange.fail(body.error());
+      exchange.body = *std::move(body);
+    }
+    return (this->*route.answer)(exchange);
+  }
+  if (allowed.empty()) return exchange.fail(404, "there is nothing under this path");
+  exchange.reply.add_header("Allow", allowed);
+  exchange.fail(405, "this path takes " + allowed);
+}
+
+Result<std::vector<tokenizer::TokenId>> Api::prompt_tokens(std::string_view text) const {
+  auto tokens = tokenizer().encode(text, {.add_special = true, .parse_special = true});
+  if (tokens.empty() && tokenizer().bos()) tokens.push_back(*tokenizer().bos());
+  if (tokens.empty()) {
+    return make_error(ErrorKind::invalid_argument,
+                      "the prompt is empty, and the model has no token to begin with");
+  }
+  return tokens;
+}
+
+std::vector<std::shared_ptr<scheduler::Answer>> Api::submit(Exchange& exchange,
+                                                            std::vector<scheduler::Request> requests) const {
+  std::vector<std::shared_ptr<scheduler::Answer>> answers;
+  const auto give_up = [&] {
+    for (const auto& answer : answers) answer->cancel();
+    answers.clear();
+  };
+  const int64_t capacity = scheduler_.engine().context_length();
+  for (scheduler::Request& request : requests) {
+    request.patience = options_.patience;
+    const int64_t n_prompt = std::ssize(request.prompt);
+    if (n_prompt > capacity - (request.max_tokens == 0 ? 0 : 1)) {
+      give_up();
+      Json json = error_json(
+          400, fmt::format("the prompt has {} tokens, the context room for {}", n_prompt, capacity));
+      json["error"]["type"] = "exceed_context_size_error";
+      json["error"]["n_prompt_tokens"] = n_prompt;
+      json["error"]["n_ctx"] = capacity;
+      exchange.send(400, json);
+      return answers;
+    }
+    auto answer = scheduler_.submit(std::move(request));
+    if (!answer.ok() || *answer == nullptr) {
+      give_up();
+      if (!answer.ok()) {
+        exchange.fail(answer.error());
+      } else {
+        exchange.fail(scheduler_.is_draining() ? 503 : 429, scheduler_.is_draining()
+                                                                ? "the server is shutting down"
+                                                                : "too many requests are waiting");
+      }
+      return answers;
+    }
+    answers.push_back(*std::move(answer));
+  }
+  return answers;
+}
+
+namespace {
+
+// Reads answers and writes them, as they come or at the end.
+class Teller {
+ public:
+  Teller(Exchange& exchange, const Generation& generation, AnswerFormat& format, size_t n_answers)
+      : exchange_(exchange), generation_(generation), format_(format), answers_(n_answers) {}
+
+  bool show(size_t index, Piece piece, const Outcome* outcome) {
+    if (outcome != nullptr) return end(index, *outcome);
+    if (generation_.streams) return begin() && write(format_.piece(index, piece));
+    Whole& whole = answers_[index];
+    whole.text += piece.text;
+    whole.prompt.insert(whole.prompt.end(), piece.prompt.begin(), piece.prompt.end());
+    whole.tokens.insert(whole.tokens.end(), piece.tokens.begin(), piece.tokens.end());
+    return true;
+  }
+
+  bool idle() {
+    constexpr std::chrono::seconds kPingAfter{30};
+    if (exchange_.reply.is_client_gone()) return false;
+    if (!exchange_.reply.is_started() || Clock::now() - last_write_ < kPingAfter) return true;
+    return write(": ping\n\n");
+  }
+
+  void finish() {
+    if (generation_.streams) {
+      if (begin()) write(format_.finish(exchange_.totals, answers_.back().outcome));
+      return;
+    }
+    exchange_.send(200, format_.whole(answers_, exchange_.totals));
+  }
+
+ private:
+  bool begin() {
+    if (exchange_.reply.is_started()) return true;
+    exchange_.reply.add_header("Cache-Control", "no-store");
+    return exchange_.reply.start(200, "text/event-stream") && write(format_.begin());
+  }
+
+  bool write(std::string_view text) {
+    last_write_ = Clock::now();
+    return exchange_.reply.write(text);
+  }
+
+  bool end(size_t index, const Outcome& outcome) {
+    Totals& totals = exchange_.totals;
+    totals.n_answer += outcome.n_answer;
+    if (index % static_cast<size_t>(generation_.n) == 0) {
+      totals.n_prompt += outcome.n_prompt;
+      totals.n_cached += outcome.n_cached;
+    }
+    answers_[index].outcome = outcome;
+    if (const int status = failure_status(outcome); status != 0) {
+      if (!exchange_.reply.is_started()) {
+        exchange_.fail(status, failure_message(outcome));
+      } else {
+        write(server_event(error_json(status, failure_message(outcome))));
+      }
+      return false;
+    }
+    return !generation_.streams || (begin() && write(format_.end(index, outcome)));
+  }
+
+  Exchange& exchange_;
+  const Generation& generation_;
+  AnswerFormat& format_;
+  std::vector<Whole> answers_;
+  Clock::time_point last_write_ = Clock::now();
+};
+
+}  // namespace
+
+void Api::answer(Exchange& exchange, const Generation& generation,
+                 const std::vector<std::vector<tokenizer::TokenId>>& prompts, AnswerFormat& format) const {
+  if (std::ssize(prompts) * generation.n > kMaxAnswers) {
+    return exchange.fail(400, fmt::format("{} prompts with n = {}: more than {} answers", prompts.size(),
+                                          generation.n, kMaxAnswers));
+  }
+  std::vector<scheduler::Request> requests;
+  for (const auto& prompt : prompts) {
+    for (int64_t k = 0; k < generation.n; ++k) requests.push_back(choice_request(generation, prompt, k));
+  }
+  auto answers = submit(exchange, std::move(requests));
+  if (answers.empty()) return;
+  Teller teller(exchange, generation, format, answers.size());
+  Choices choices(std::move(answers));
+  const bool is_complete =
+      choices.read([&](size_t index, Piece piece,
+                       const Outcome* outcome) { return teller.show(index, std::move(piece), outcome); },
+                   [&] { return teller.idle(); });
+  if (is_complete) teller.finish();
+}
+
+}  // namespace plm::server

@@ -1,0 +1,90 @@
+// The endpoints. Each answers one request, in the thread of its connection.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "scheduler/scheduler.h"
+#include "server/answer_format.h"
+#include "server/generation.h"
+#include "server/http_server.h"
+#include "server/json.h"
+
+namespace plm::server {
+
+struct ApiOptions {
+  std::string model_name;  // as clients call it
+  std::string model_path;
+  runtime::SamplerOptions sampling;  // of requests that do not say
+  scheduler::Pooling pooling = scheduler::Pooling::mean;
+  bool shows_slots = true, shows_metrics = false;
+  std::chrono::seconds patience{600};  // for a slot
+};
+
+// One request, what was read of it, and its reply.
+struct Exchange {
+  const HttpRequest& request;
+  HttpReply& reply;
+  Json body = Json::object();
+  Totals totals = {};  // for the log
+
+  void send(int status, const Json& json) { reply.send(status, "application/json", dump(json)); }
+  void fail(int status, std::string_view message);
+  // invalid_argument: 400; unsupported: 501; else 500.
+  void fail(const Error& error);
+};
+
+// {"error": {"code", "message", "type"}}, OpenAI's and llama.cpp's.
+Json error_json(int status, std::string_view message);
+
+class Api {
+ public:
+  // The scheduler must outlive it.
+  Api(scheduler::Scheduler& scheduler, ApiOptions options);
+
+  // Answers a request of somebody who may ask. For many threads at once.
+  void handle(Exchange& exchange) const;
+
+  struct Route {
+    std::string_view method, path;
+    void (Api::*answer)(Exchange&) const;
+  };
+  static std::span<const Route> routes();
+
+ private:
+  void completions(Exchange& exchange) const;
+  void chat_completions(Exchange& exchange) const;
+  void embeddings(Exchange& exchange) const;
+  void models(Exchange& exchange) const;
+  void health(Exchange& exchange) const;
+  void props(Exchange& exchange) const;
+  void slots(Exchange& exchange) const;
+  void metrics(Exchange& exchange) const;
+  void tokenize(Exchange& exchange) const;
+  void detokenize(Exchange& exchange) const;
+  void apply_template(Exchange& exchange) const;
+  void tokenizer_info(Exchange& exchange) const;
+
+  // The texts that `format` shapes, for each prompt n of them.
+  void answer(Exchange& exchange, const Generation& generation,
+              const std::vector<std::vector<tokenizer::TokenId>>& prompts, AnswerFormat& format) const;
+  // Null when the exchange has been answered with an error.
+  std::vector<std::shared_ptr<scheduler::Answer>> submit(Exchange& exchange,
+                                                         std::vector<scheduler::Request> requests) const;
+  Result<std::vector<tokenizer::TokenId>> prompt_tokens(std::string_view text) const;
+  const tokenizer::Tokenizer& tokenizer() const { return scheduler_.engine().tokenizer(); }
+
+  scheduler::Scheduler& scheduler_;
+  ApiOptions options_;
+  int64_t started_;
+};
+
+// A fresh id: "chatcmpl-" and 24 letters and digits.
+std::string new_id(std::string_view prefix);
+int64_t seconds_since_1970();
+
+}  // namespace plm::server

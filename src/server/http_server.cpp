@@ -1,0 +1,242 @@
+#include "server/http_server.h"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <new>
+#include <system_error>
+
+namespace plm::server {
+
+namespace {
+
+constexpr size_t kReadBytes = 64 << 10;
+constexpr std::chrono::milliseconds kGlance{100};  // how often a thread that waits looks whether to stop
+
+}  // namespace
+
+HttpServer::HttpServer(HttpServerOptions options, Handler handler, FaultHandler fault_handler)
+    : options_(std::move(options)), handler_(std::move(handler)), fault_handler_(std::move(fault_handler)) {}
+
+Result<std::unique_ptr<HttpServer>> HttpServer::start(HttpServerOptions options, Handler handler,
+                                                      FaultHandler fault_handler) {
+  std::unique_ptr<HttpServer> server(
+      new HttpServer(std::move(options), std::move(handler), std::move(fault_handler)));
+  PLM_TRY_STATUS(server->bind());
+  server->acceptor_ = std::thread([self = server.get()] { self->accept_loop(); });
+  return server;
+}
+
+HttpServer::~HttpServer() {
+  stop_accepting();
+  if (acceptor_.joinable()) acceptor_.join();
+  std::unique_lock lock(mutex_);
+  left_.wait(lock, [this] { return n_connections_ == 0; });
+  if (listener_ >= 0) ::close(listener_);
+}
+
+Status HttpServer::bind() {
+  addrinfo hints = {};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
+  addrinfo* found = nullptr;
+  const std::string port = std::to_string(options_.port);
+  if (const int code = ::getaddrinfo(options_.host.c_str(), port.c_str(), &hints, &found); code != 0) {
+    return make_error(ErrorKind::invalid_argument, "--host {}: {}", options_.host, ::gai_strerror(code));
+  }
+  const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner(found, ::freeaddrinfo);
+  int error = 0;
+  for (const addrinfo* address = found; address != nullptr && listener_ < 0; address = address->ai_next) {
+    const int fd = ::socket(address->ai_family, address->ai_socktype | SOCK_CLOEXEC, address->ai_protocol);
+    const int on = 1;
+    if (fd >= 0) ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (fd >= 0 && ::bind(fd, address->ai_addr, address->ai_addrlen) == 0 && ::listen(fd, 128) == 0) {
+      listener_ = fd;
+      break;
+    }
+    error = errno;
+    if (fd >= 0) ::close(fd);
+  }
+  if (listener_ < 0) {
+    return make_error(ErrorKind::io, "cannot listen on {} port {}: {}", options_.host, options_.port,
+                      std::strerror(error));
+  }
+  sockaddr_storage bound = {};
+  socklen_t size = sizeof(bound);
+  ::getsockname(listener_, reinterpret_cast<sockaddr*>(&bound), &size);
+  port_ = ntohs(bound.ss_family == AF_INET6 ? reinterpret_cast<sockaddr_in6*>(&bound)->sin6_port
+                                            : reinterpret_cast<sockaddr_in*>(&bound)->sin_port);
+  return {};
+}
+
+void HttpServer::stop_accepting() { is_stopping_ = true; }
+
+bool HttpServer::wait_until_idle(std::chrono::milliseconds patience) {
+  std::unique_lock lock(mutex_);
+  return left_.wait_for(lock, patience, [this] { return n_connections_ == 0; });
+}
+
+void HttpServer::accept_loop() {
+  while (!is_stopping_) {
+    pollfd poll_fd{.fd = listener_, .events = POLLIN, .revents = 0};
+    if (::poll(&poll_fd, 1, static_cast<int>(kGlance.count())) <= 0) continue;
+    const int fd = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
+    if (fd < 0) {
+      // No descriptors left: those who hold them will go.
+      if (errno == EMFILE || errno == ENFILE) std::this_thread::sleep_for(kGlance);
+      continue;
+    }
+    std::unique_ptr<ByteStream> stream = options_.tls ? options_.tls->stream(fd) : plain_stream(fd);
+    {
+      const std::lock_guard lock(mutex_);
+      if (n_connections_ >= options_.max_connections) continue;  // closes it
+      ++n_connections_;
+    }
+    try {
+      std::thread([this, stream = std::move(stream)]() mutable {
+        serve(std::move(stream));
+        const std::lock_guard lock(mutex_);
+        --n_connections_;
+        left_.notify_all();
+      }).detach();
+    } catch (const std::system_error&) {  // no thread to be had
+      const std::lock_guard lock(mutex_);
+      --n_connections_;
+    }
+  }
+}
+
+void HttpServer::serve(std::unique_ptr<ByteStream> stream) {
+  try {
+    std::string bytes;  // read, not yet used
+    while (serve_one(*stream, bytes)) {
+    }
+  } catch (const std::bad_alloc&) {
+    // This connection has asked for too much; the others go on.
+    stream.reset();
+  }
+}
+
+void HttpServer::refuse(ByteStream& stream, const HttpFault& fault) {
+  HttpHead head;
+  head.keep_alive = false;
+  HttpReply reply(stream, head, options_.write_patience);
+  fault_handler_(fault, reply);
+}
+
+// Reads up to the empty line. False when there is no request: the connection ends.
+bool HttpServer::read_head(ByteStream& stream, std::string& bytes, std::string& head_bytes) {
+  const auto idle_end = Clock::now() + options_.idle_patience;
+  auto deadline = bytes.empty() ? idle_end : Clock::now() + options_.head_patience;
+  size_t searched = 0;
+  while (true) {
+    const size_t end = bytes.find("\r\n\r\n", searched);
+    if (end != std::string::npos && end <= kMaxHeadBytes) {
+      head_bytes = bytes.substr(0, end + 4);
+      bytes.erase(0, end + 4);
+      return true;
+    }
+    if (bytes.size() > kMaxHeadBytes) {
+      refuse(stream, {431, "the request's head is too large"});
+      return false;
+    }
+    searched = bytes.size() < 3 ? 0 : bytes.size() - 3;
+    const bool was_idle = bytes.empty();
+    if (was_idle && is_stopping_) return false;
+    const auto glance = was_idle ? std::min(deadline, Clock::now() + kGlance) : deadline;
+    switch (stream.read(bytes, kReadBytes, glance)) {
+      case ByteStream::Read::bytes:
+        if (was_idle) deadline = Clock::now() + options_.head_patience;
+        break;
+      case ByteStream::Read::timeout:
+        if (Clock::now() < deadline) break;
+        if (!was_idle) refuse(stream, {408, "the request's head took too long"});
+        return false;
+      default:
+        return false;
+    }
+  }
+}
+
+std::optional<HttpFault> HttpServer::read_chunks(ByteStream& stream, std::string& bytes, std::string& body,
+                                                 Clock::time_point deadline) {
+  constexpr size_t kMaxChunkLine = 256;
+  const HttpFault broken{400, "the request's body breaks off"};
+  const auto line = [&](std::string& text) {
+    size_t end = 0;
+    while ((end = bytes.find("\r\n")) == std::string::npos) {
+      if (bytes.size() > kMaxChunkLine) return false;
+      if (stream.read(bytes, kReadBytes, deadline) != ByteStream::Read::bytes) return false;
+    }
+    text = bytes.substr(0, end);
+    bytes.erase(0, end + 2);
+    return text.size() <= kMaxChunkLine;
+  };
+  std::string text;
+  while (true) {
+    if (!line(text)) return broken;
+    size_t n = 0;
+    const size_t digits = std::min(text.find(';'), text.size());
+    const auto [end, error] = std::from_chars(text.data(), text.data() + digits, n, 16);
+    if (error != std::errc() || end != text.data() + digits) return HttpFault{400, "a chunk has no length"};
+    if (n > options_.max_body_bytes - body.size()) return HttpFault{413, "the request's body is too large"};
+    if (n == 0) break;
+    while (bytes.size() < n + 2) {
+      if (stream.read(bytes, kReadBytes, deadline) != ByteStream::Read::bytes) return broken;
+    }
+    if (bytes.compare(n, 2, "\r\n") != 0) return HttpFault{400, "a chunk is longer than it says"};
+    body.append(bytes, 0, n);
+    bytes.erase(0, n + 2);
+  }
+  for (size_t n = 0; n < kMaxHeaders; ++n) {  // trailers, which say nothing to us
+    if (!line(text)) return broken;
+    if (text.empty()) return {};
+  }
+  return HttpFault{431, "too many trailers"};
+}
+
+std::optional<HttpFault> HttpServer::read_body(ByteStream& stream, const HttpHead& head, std::string& bytes,
+                                               std::string& body) {
+  const auto n_wanted = static_cast<uint64_t>(head.content_length.value_or(0));
+  if (n_wanted > options_.max_body_bytes) return HttpFault{413, "the request's body is too large"};
+  const auto deadline = Clock::now() + options_.body_patience;
+  if (head.expects_continue && (head.is_chunked || n_wanted > bytes.size())) {
+    stream.write("HTTP/1.1 100 Continue\r\n\r\n", deadline);
+  }
+  if (head.is_chunked) return read_chunks(stream, bytes, body, deadline);
+  while (bytes.size() < n_wanted) {
+    const auto read = stream.read(bytes, kReadBytes, deadline);
+    if (read == ByteStream::Read::timeout) return HttpFault{408, "the request's body took too long"};
+    if (read != ByteStream::Read::bytes) return HttpFault{400, "the request's body breaks off"};
+  }
+  body = bytes.substr(0, n_wanted);
+  bytes.erase(0, n_wanted);
+  return {};
+}
+
+// False when the connection ends.
+bool HttpServer::serve_one(ByteStream& stream, std::string& bytes) {
+  std::string head_bytes;
+  if (!read_head(stream, bytes, head_bytes)) return false;
+  HttpRequest request;
+  auto fault = parse_http_head(head_bytes, request.head);
+  if (!fault) fault = read_body(stream, request.head, bytes, request.body);
+  if (fault) {
+    refuse(stream, *fault);
+    return false;
+  }
+  HttpReply reply(stream, request.head, options_.write_patience);
+  if (is_stopping_) reply.close_after();
+  handler_(request, reply);
+  return reply.finish() && !is_stopping_;
+}
+
+}  // namespace plm::server

@@ -1,0 +1,108 @@
+#include "server/json.h"
+
+#include <cmath>
+
+namespace plm::server {
+
+namespace {
+
+// Of the brackets outside strings; the parser itself checks the rest.
+int nesting(std::string_view text) {
+  int depth = 0, deepest = 0;
+  bool in_string = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_string) {
+      if (c == '\\') ++i;
+      if (c == '"') in_string = false;
+    } else if (c == '"') {
+      in_string = true;
+    } else if (c == '[' || c == '{') {
+      deepest = std::max(deepest, ++depth);
+    } else if (c == ']' || c == '}') {
+      --depth;
+    }
+  }
+  return deepest;
+}
+
+}  // namespace
+
+Result<Json> parse_json_object(std::string_view text) {
+  if (nesting(text) > kMaxJsonDepth) {
+    return make_error(ErrorKind::invalid_argument, "the body is nested deeper than {} brackets",
+                      kMaxJsonDepth);
+  }
+  Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (json.is_discarded()) return make_error(ErrorKind::invalid_argument, "the body is no valid JSON");
+  if (!json.is_object()) {
+    return make_error(ErrorKind::invalid_argument, "the body: found {}, expected an object", described(json));
+  }
+  return json;
+}
+
+std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+std::string described(const Json& value) {
+  if (value.is_number() || value.is_boolean() || value.is_null()) return dump(value);
+  if (value.is_string() && value.get_ref<const std::string&>().size() <= 40) return dump(value);
+  return fmt::format("{} {}", value.is_array() || value.is_object() ? "an" : "a", value.type_name());
+}
+
+const Json* Fields::find(std::string_view name) const {
+  const auto found = object_.find(std::string(name));
+  return found == object_.end() || found->is_null() ? nullptr : &*found;
+}
+
+Error Fields::wrong(std::string_view name, std::string_view expected) const {
+  const Json* value = find(name);
+  return make_error(ErrorKind::invalid_argument, "field {}{}: found {}, expected {}", where_, name,
+                    value == nullptr ? "nothing" : described(*value), expected);
+}
+
+Result<double> Fields::number(std::string_view name, double otherwise, double least, double most) const {
+  const Json* value = find(name);
+  if (value == nullptr) return otherwise;
+  const double number = value->is_number() ? value->get<double>() : std::nan("");
+  if (number >= least && number <= most) return number;
+  return wrong(name, fmt::format("a number from {} to {}", least, most));
+}
+
+Result<int64_t> Fields::integer(std::string_view name, int64_t otherwise, int64_t least, int64_t most) const {
+  const Json* value = find(name);
+  if (value == nullptr) return otherwise;
+  const Error error = wrong(name, fmt::format("a whole number from {} to {}", least, most));
+  int64_t number = 0;
+  if (value->is_number_unsigned()) {
+    const auto large = value->get<uint64_t>();
+    if (large > static_cast<uint64_t>(INT64_MAX)) return error;
+    number = static_cast<int64_t>(large);
+  } else if (value->is_number_integer()) {
+    number = value->get<int64_t>();
+  } else if (value->is_number_float()) {
+    const double real = value->get<double>();
+    constexpr double kExact = 9007199254740992.0;  // 2^53
+    if (std::floor(real) != real || std::abs(real) > kExact) return error;
+    number = static_cast<int64_t>(real);
+  } else {
+    return error;
+  }
+  if (number < least || number > most) return error;
+  return number;
+}
+
+Result<bool> Fields::boolean(std::string_view name, bool otherwise) const {
+  const Json* value = find(name);
+  if (value == nullptr) return otherwise;
+  if (!value->is_boolean()) return wrong(name, "true or false");
+  return value->get<bool>();
+}
+
+Result<std::string> Fields::text(std::string_view name, std::string otherwise) const {
+  const Json* value = find(name);
+  if (value == nullptr) return otherwise;
+  if (!value->is_string()) return wrong(name, "a string");
+  return value->get<std::string>();
+}
+
+}  // namespace plm::server

@@ -1,0 +1,96 @@
+// What the server tells of itself: /health, /v1/models, /props, /slots, /metrics.
+#include <iterator>
+
+#include "server/api.h"
+
+namespace plm::server {
+
+void Api::health(Exchange& exchange) const { exchange.send(200, {{"status", "ok"}}); }
+
+void Api::models(Exchange& exchange) const {
+  const runtime::Engine& engine = scheduler_.engine();
+  exchange.send(200, {{"object", "list"},
+                      {"data", Json::array({{{"id", options_.model_name},
+                                             {"object", "model"},
+                                             {"created", started_},
+                                             {"owned_by", "plm"},
+                                             {"meta",
+                                              {{"n_vocab", engine.config().vocabulary_size},
+                                               {"n_ctx", engine.context_length()},
+                                               {"n_ctx_train", engine.config().context_length},
+                                               {"n_embd", engine.config().width}}}}})}});
+}
+
+void Api::props(Exchange& exchange) const {
+  const runtime::Engine& engine = scheduler_.engine();
+  const runtime::SamplerOptions& o = options_.sampling;
+  Json samplers = Json::array();
+  for (const auto stage : o.chain) samplers.push_back(runtime::sampler_stage_name(stage));
+  exchange.send(200, {{"default_generation_settings",
+                       {{"n_ctx", engine.context_length()},
+                        {"params",
+                         {{"temperature", o.temperature},
+                          {"top_k", o.top_k},
+                          {"top_p", o.top_p},
+                          {"min_p", o.min_p},
+                          {"typical_p", o.typical_p},
+                          {"repeat_last_n", o.repeat_last_n},
+                          {"repeat_penalty", o.repeat_penalty},
+                          {"presence_penalty", o.presence_penalty},
+                          {"frequency_penalty", o.frequency_penalty},
+                          {"samplers", std::move(samplers)}}}}},
+                      {"total_slots", scheduler_.options().n_slots},
+                      {"model_alias", options_.model_name},
+                      {"model_path", options_.model_path},
+                      {"chat_template", tokenizer().chat_template()},
+                      {"build_info", "plm-" PLM_VERSION},
+                      {"cache",
+                       {{"type", tensor_type_name(engine.cache_type())},
+                        {"bytes_per_token", engine.cache_bytes_per_token()}}}});
+}
+
+void Api::slots(Exchange& exchange) const {
+  if (!options_.shows_slots) return exchange.fail(501, "slots are not shown here (--slots)");
+  Json slots = Json::array();
+  for (const auto& slot : scheduler_.snapshot().slots) {
+    slots.push_back({{"id", slot.id},
+                     {"n_ctx", slot.capacity},
+                     {"is_processing", slot.is_busy},
+                     {"n_tokens", slot.n_tokens}});
+  }
+  exchange.send(200, slots);
+}
+
+void Api::metrics(Exchange& exchange) const {
+  if (!options_.shows_metrics) return exchange.fail(501, "metrics are not kept here (--metrics)");
+  const scheduler::Snapshot now = scheduler_.snapshot();
+  const scheduler::Counters& c = now.counters;
+  std::string text;
+  const auto add = [&](std::string_view kind, std::string_view name, std::string_view help, auto value) {
+    fmt::format_to(std::back_inserter(text),
+                   "# HELP llamacpp:{0} {1}\n# TYPE llamacpp:{0} {2}\nllamacpp:{0} {3}\n", name, help, kind,
+                   value);
+  };
+  const auto rate = [](int64_t n, double seconds) {
+    return seconds > 0 ? static_cast<double>(n) / seconds : 0.0;
+  };
+  add("counter", "prompt_tokens_total", "Prompt tokens run, without those taken from the cache.",
+      c.n_prompt_tokens);
+  add("counter", "prompt_seconds_total", "Seconds of steps of prompts.", c.prompt_seconds);
+  add("counter", "tokens_predicted_total", "Tokens of answers.", c.n_answer_tokens);
+  add("counter", "tokens_predicted_seconds_total", "Seconds of steps of answers.", c.answer_seconds);
+  add("counter", "n_decode_total", "Steps of the model.", c.n_steps);
+  add("counter", "prompt_tokens_cached_total", "Prompt tokens taken from the cache.", c.n_reused_tokens);
+  add("gauge", "n_busy_slots_per_decode", "Sequences in a step, on average.",
+      rate(c.n_busy_slots, static_cast<double>(c.n_steps)));
+  add("gauge", "prompt_tokens_seconds", "Prompt tokens a second.", rate(c.n_prompt_tokens, c.prompt_seconds));
+  add("gauge", "predicted_tokens_seconds", "Tokens of answers a second.",
+      rate(c.n_answer_tokens, c.answer_seconds));
+  add("gauge", "requests_processing", "Answers under way.", now.n_running);
+  add("gauge", "requests_deferred", "Requests that wait for a slot.", now.n_waiting);
+  add("gauge", "n_tokens_max", "The longest sequence so far.", c.most_tokens);
+  add("gauge", "prefix_cache_bytes", "Bytes of rows kept of earlier prompts.", now.prefix_bytes);
+  exchange.reply.send(200, "text/plain; version=0.0.4; charset=utf-8", text);
+}
+
+}  // namespace plm::server

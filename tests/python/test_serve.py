@@ -1,0 +1,434 @@
+"""`plm serve` as its clients meet it: OpenAI's own Python client, curl-like requests, strangers."""
+
+import concurrent.futures
+import json
+import socket
+import ssl
+import subprocess
+import threading
+
+import pytest
+from plm_server import Server
+
+openai = pytest.importorskip("openai", reason="the openai client is not installed")
+
+PROMPTS = ["Once upon a time", "The dog", "There was a little girl who", "One day the king", "In the morning", "I"]
+
+
+@pytest.fixture(scope="module")
+def server(plm):
+    with Server(plm, "-np", 4, "--metrics", "-a", "story", "--max-queue", 40) as running:
+        yield running
+        assert running.is_alive()
+
+
+@pytest.fixture(scope="module")
+def client(server):
+    with openai.OpenAI(base_url=server.url + "/v1", api_key="none", max_retries=0, timeout=120) as made:
+        yield made
+
+
+# The OpenAI client
+
+
+def test_a_completion_has_openais_form(client, plm):
+    reply = client.completions.create(model="story", prompt="Once upon a time", max_tokens=12, temperature=0)
+    assert reply.object == "text_completion" and reply.model == "story"
+    assert reply.choices[0].finish_reason == "length" and reply.choices[0].logprobs is None
+    assert reply.usage.completion_tokens == 12 and reply.usage.total_tokens == reply.usage.prompt_tokens + 12
+    alone = plm.ok("run", "-p", "Once upon a time", "-n", 12, "--temp", 0).decode()
+    assert reply.choices[0].text == alone
+
+
+def test_a_chat_has_openais_form(client):
+    reply = client.chat.completions.create(
+        model="story",
+        messages=[
+            {"role": "system", "content": "You tell stories."},
+            {"role": "user", "content": [{"type": "text", "text": "Tell me of a dog."}]},
+        ],
+        max_tokens=10,
+        logprobs=True,
+        top_logprobs=2,
+    )
+    choice = reply.choices[0]
+    assert choice.message.role == "assistant" and choice.finish_reason in ("stop", "length")
+    assert len(choice.logprobs.content) == reply.usage.completion_tokens
+    for token in choice.logprobs.content:
+        assert len(token.top_logprobs) == 2 and token.logprob <= 0 and bytes(token.bytes)
+
+
+def test_a_stream_is_the_same_text_in_parts(client):
+    options = dict(model="story", prompt="Once upon a time", max_tokens=30, temperature=0)
+    whole = client.completions.create(**options)
+    parts = list(client.completions.create(**options, stream=True, stream_options={"include_usage": True}))
+    assert "".join(part.choices[0].text for part in parts if part.choices) == whole.choices[0].text
+    assert len(parts) > 10
+    assert parts[-1].choices == [] and parts[-1].usage.completion_tokens == 30
+
+    messages = [{"role": "user", "content": "A fox and a hen"}]
+    chat = client.chat.completions.create(model="story", messages=messages, max_tokens=20, temperature=0)
+    chunks = list(
+        client.chat.completions.create(model="story", messages=messages, max_tokens=20, temperature=0, stream=True)
+    )
+    assert chunks[0].choices[0].delta.role == "assistant"
+    assert "".join(c.choices[0].delta.content or "" for c in chunks) == chat.choices[0].message.content
+    assert chunks[-1].choices[0].finish_reason in ("stop", "length")
+
+
+def test_a_stop_text_ends_an_answer_before_it(client):
+    options = dict(model="story", prompt="Once upon a time", temperature=0, max_tokens=40)
+    text = client.completions.create(**options).choices[0].text
+    stop = text[11:15]
+    cut = client.completions.create(**options, stop=["never", stop])
+    assert cut.choices[0].text == text[: text.index(stop)] and cut.choices[0].finish_reason == "stop"
+    streamed = client.completions.create(**options, stop=stop, stream=True)
+    assert "".join(part.choices[0].text for part in streamed) == text[: text.index(stop)]
+
+
+def test_several_prompts_and_choices_come_in_order(client):
+    reply = client.completions.create(model="story", prompt=PROMPTS[:3], n=2, max_tokens=8, seed=7)
+    assert [choice.index for choice in reply.choices] == list(range(6))
+    for i, prompt in enumerate(PROMPTS[:3]):
+        for k in range(2):
+            alone = client.completions.create(model="story", prompt=prompt, max_tokens=8, seed=7 + k)
+            assert reply.choices[2 * i + k].text == alone.choices[0].text
+    streams = {}
+    for part in client.completions.create(model="story", prompt=PROMPTS[:3], n=2, max_tokens=8, seed=7, stream=True):
+        for choice in part.choices:
+            streams[choice.index] = streams.get(choice.index, "") + choice.text
+    assert streams == {choice.index: choice.text for choice in reply.choices}
+
+
+def test_concurrent_requests_get_what_they_get_alone(client):
+    def ask(i):
+        greedy = {"temperature": 0} if i % 2 else {"temperature": 1.0, "seed": 50 + i}
+        return client.completions.create(
+            model="story", prompt=PROMPTS[i % len(PROMPTS)], max_tokens=10 + i, extra_body={"cache_prompt": False}, **greedy
+        ).choices[0].text
+
+    alone = [ask(i) for i in range(12)]
+    with concurrent.futures.ThreadPoolExecutor(12) as pool:
+        assert list(pool.map(ask, range(12))) == alone
+
+
+def test_token_ids_logprobs_and_echo_are_what_lm_eval_needs(server, client):
+    ids = server.ok("/tokenize", {"prompt": "Once upon a time", "add_special_tokens": False})["tokens"]
+    reply = client.completions.create(
+        model="story", prompt=[ids, ids[:2]], max_tokens=1, logprobs=1, echo=True, temperature=0, seed=1234
+    )
+    for choice, n in zip(reply.choices, (len(ids), 2)):
+        log = choice.logprobs
+        assert len(log.token_logprobs) == len(log.top_logprobs) == len(log.tokens) == n + 1
+        assert log.token_logprobs[0] is None and log.text_offset[0] == 0
+        assert log.token_logprobs[-1] == max(log.top_logprobs[-1].values()), "greedy"
+        for number, top in zip(log.token_logprobs[1:], log.top_logprobs[1:]):
+            assert number <= max(top.values()) and number in top.values()
+    assert reply.choices[0].text.startswith("Once upon a time")
+    scored = client.completions.create(model="story", prompt=ids, max_tokens=0, logprobs=0, echo=True)
+    assert scored.choices[0].text == "Once upon a time" and len(scored.choices[0].logprobs.tokens) == len(ids)
+
+
+def test_prompt_scores_are_those_of_plm_score(server, plm):
+    line = json.loads(plm.ok("score", "--text", "Once upon a time there was a fox", "-c", 256))
+    reply = server.ok("/v1/completions", {"prompt": line["ids"], "max_tokens": 0, "logprobs": 0, "echo": True})
+    numbers = reply["choices"][0]["logprobs"]["token_logprobs"]
+    assert numbers[1:] == pytest.approx(line["logprobs"][1:], abs=1e-4)
+
+
+def test_a_logit_bias_bans_or_forces_a_token(client):
+    options = dict(model="story", prompt="Once upon a time", temperature=0, max_tokens=1, logprobs=0)
+    first = client.completions.create(**options)
+    ids = client.completions.create(**options, echo=True)
+    assert ids.choices[0].text.startswith("Once upon a time")
+    forced = client.completions.create(**options, logit_bias={"100": 100.0})
+    banned = client.completions.create(**options, logit_bias={"100": -100})
+    assert forced.choices[0].text != first.choices[0].text == banned.choices[0].text
+
+
+def test_a_prompt_that_begins_as_an_earlier_one_is_not_read_again(client):
+    prompt = "The fox ran into the wood. " * 10
+    first = client.completions.create(model="story", prompt=prompt, max_tokens=4, temperature=0)
+    again = client.completions.create(model="story", prompt=prompt, max_tokens=4, temperature=0)
+    assert again.usage.prompt_tokens_details.cached_tokens == again.usage.prompt_tokens - 1
+    assert again.choices[0].text == first.choices[0].text
+    seeded = client.completions.create(model="story", prompt=prompt, max_tokens=4, seed=1)
+    assert seeded.usage.prompt_tokens_details.cached_tokens % 64 == 0
+
+
+def test_embeddings_have_length_one_and_the_models_width(client, server):
+    reply = client.embeddings.create(model="story", input=["The dog ran.", "A king.", "The dog ran."])
+    rows = [item.embedding for item in reply.data]  # the client asks for base64
+    width = server.ok("/v1/models")["data"][0]["meta"]["n_embd"]
+    assert all(len(row) == width and abs(sum(x * x for x in row) - 1) < 1e-4 for row in rows)
+    assert rows[0] == pytest.approx(rows[2], abs=1e-4)
+    assert reply.usage.prompt_tokens > 5
+    numbers = server.ok("/v1/embeddings", {"input": "A king."})["data"][0]["embedding"]
+    assert numbers == pytest.approx(rows[1], abs=1e-4)
+
+
+def test_models_are_listed(client):
+    assert [model.id for model in client.models.list()] == ["story"]
+
+
+# Cancelling, crowds, the end
+
+
+def test_a_client_that_goes_frees_its_slot(server, client):
+    for _ in range(6):
+        stream = client.completions.create(
+            model="story", prompt="Once", max_tokens=200, stream=True, extra_body={"ignore_eos": True}
+        )
+        next(iter(stream))
+        stream.close()
+    # One that reads nothing but the end, and goes before it.
+    body = json.dumps({"prompt": "Once", "max_tokens": 200, "ignore_eos": True}).encode()
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        connection.sendall(
+            b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+        )
+    assert client.completions.create(model="story", prompt="The dog", max_tokens=3).usage.completion_tokens == 3
+
+
+def test_more_than_may_wait_are_sent_away_with_a_time_to_come_back(plm):
+    with Server(plm, "-np", 1, "--max-queue", 1) as server:
+        busy = {"prompt": "Once", "max_tokens": 200, "ignore_eos": True}
+        with concurrent.futures.ThreadPoolExecutor(12) as pool:
+            replies = list(pool.map(lambda _: server.ask("/v1/completions", busy), range(12)))
+        statuses = [status for status, _, _ in replies]
+        assert set(statuses) <= {200, 429} and 200 in statuses and 429 in statuses
+        for status, reply, headers in replies:
+            if status == 429:
+                assert int(headers["Retry-After"]) > 0 and reply["error"]["type"] == "rate_limit_error"
+
+
+def test_sigterm_lets_the_accepted_finish(plm):
+    server = Server(plm, "-np", 2)
+    with openai.OpenAI(base_url=server.url + "/v1", api_key="x", max_retries=0) as client:
+        stream = client.completions.create(
+            model="m", prompt="Once", max_tokens=150, stream=True, extra_body={"ignore_eos": True}
+        )
+        parts = iter(stream)
+        next(parts)
+        codes = []
+        stopper = threading.Thread(target=lambda: codes.append(server.stop()))
+        stopper.start()
+        assert list(parts)[-1].choices[0].finish_reason == "length"
+    stopper.join()
+    assert codes == [0]
+
+
+# Other endpoints
+
+
+def test_tokens_go_there_and_back(server):
+    text = "Once upon a time, naïve 😀"
+    ids = server.ok("/tokenize", {"content": text})["tokens"]
+    assert server.ok("/detokenize", {"tokens": ids}) == {"content": text, "prompt": text}
+    pieces = server.ok("/tokenize", {"content": "Once", "with_pieces": True})["tokens"]
+    assert pieces[0].keys() == {"id", "piece"}
+    info = server.ok("/tokenizer_info")
+    assert info["eos_token"] and "chat_template" in info
+    prompt = server.ok("/apply-template", {"messages": [{"role": "user", "content": "Hi"}]})["prompt"]
+    assert "Hi" in prompt
+
+
+def test_the_server_tells_how_it_is(server):
+    assert server.ok("/health") == {"status": "ok"}
+    props = server.ok("/props")
+    assert props["total_slots"] == 4 and props["default_generation_settings"]["params"]["top_k"] == 40
+    assert len(server.ok("/slots")) == 4
+    server.ok("/v1/completions", {"prompt": "A", "max_tokens": 2})
+    metrics = server.ok("/metrics")
+    values = dict(line.split() for line in metrics.splitlines() if not line.startswith("#"))
+    assert float(values["llamacpp:tokens_predicted_total"]) > 0
+    assert {"llamacpp:prompt_tokens_total", "llamacpp:requests_processing", "llamacpp:n_decode_total"} <= values.keys()
+
+
+def test_no_text_of_a_client_is_logged(plm):
+    with Server(plm) as server:
+        server.ok("/v1/completions", {"prompt": "my secret words", "max_tokens": 2})
+        server.ask("/secret-path", headers={"X-Secret": "secret"})
+        server.stop()
+    log = "".join(server.log)
+    assert "path=/v1/completions status=200" in log and "path=(unknown) status=404" in log
+    assert "secret" not in log
+
+
+# Who may ask
+
+
+def test_a_key_is_asked_for(plm, tmp_path):
+    keys = tmp_path / "keys"
+    keys.write_text("second-key\nthird-key\n")
+    with Server(plm, "--api-key", "first-key", "--api-key-file", keys) as server:
+        assert server.ask("/health")[0] == 200, "for those who watch it"
+        for wrong in ({}, {"Authorization": "Bearer first-ke"}, {"Authorization": "Bearer first-keyy"},
+                      {"Authorization": "first-key"}, {"Authorization": "Bearer "}, {"X-Api-Key": ""}):
+            status, reply, _ = server.ask("/v1/models", headers=wrong)
+            assert status == 401 and reply["error"]["type"] == "authentication_error"
+        for key in ("first-key", "second-key", "third-key"):
+            assert server.ask("/v1/models", headers={"Authorization": f"Bearer {key}"})[0] == 200
+        assert server.ask("/v1/models", headers={"X-Api-Key": "third-key"})[0] == 200
+        with pytest.raises(openai.AuthenticationError):
+            openai.OpenAI(base_url=server.url + "/v1", api_key="no", max_retries=0).models.list()
+
+
+def test_pages_of_others_are_kept_out(server, plm):
+    ask = {"prompt": "A", "max_tokens": 1}
+    assert server.ask("/v1/completions", ask, headers={"Host": "evil.example"})[0] == 403
+    assert server.ask("/v1/completions", ask, headers={"Host": f"localhost:{server.port}"})[0] == 200
+    assert server.ask("/v1/completions", ask, headers={"Origin": "http://evil.example"})[0] == 403
+    assert server.ask("/v1/completions", ask, headers={"Origin": "null"})[0] == 403
+    status, _, headers = server.ask("/v1/models", headers={"Origin": server.url})
+    assert status == 200 and "Access-Control-Allow-Origin" not in headers
+    assert server.ask("/v1/models", headers={"Origin": "http://evil.example"}, method="OPTIONS")[0] == 403
+    with Server(plm, "--cors-origins", "https://friend.example") as friendly:
+        status, _, headers = friendly.ask("/v1/models", headers={"Origin": "https://friend.example"})
+        assert status == 200 and headers["Access-Control-Allow-Origin"] == "https://friend.example"
+        status, _, headers = friendly.ask(
+            "/v1/completions", headers={"Origin": "https://friend.example"}, method="OPTIONS"
+        )
+        assert status == 204 and "POST" in headers["Access-Control-Allow-Methods"]
+        assert friendly.ask("/v1/models", headers={"Origin": "https://other.example"})[0] == 403
+
+
+def test_tls_is_served(plm, tmp_path):
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    made = subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, "-days", "2",
+         "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"],
+        capture_output=True, check=False,
+    )  # fmt: skip
+    if made.returncode != 0:
+        pytest.skip("the program openssl is not there")
+    with Server(plm, "--ssl-key-file", key, "--ssl-cert-file", certificate, scheme="https") as server:
+        context = ssl.create_default_context(cafile=str(certificate))
+        with socket.create_connection(("127.0.0.1", server.port)) as plain:
+            with context.wrap_socket(plain, server_hostname="127.0.0.1") as connection:
+                connection.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                reply = b"".join(iter(lambda: connection.recv(4096), b""))
+        assert reply.startswith(b"HTTP/1.1 200")
+        plain_text = server.raw(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert not plain_text.startswith(b"HTTP/") and server.process.poll() is None
+    wrong = plm.run("serve", "--port", 0, "--ssl-key-file", certificate, "--ssl-cert-file", key)
+    assert wrong.returncode == 1 and b"PEM" in wrong.stderr
+
+
+# What strangers send
+
+
+BAD_BODIES = [
+    b"", b"{", b"[]", b"null", b'"text"', b"{}", b"\x00\xff\xfe", b'{"prompt": "\xff"}',
+    b'{"prompt": ' + b"[" * 5000 + b"]" * 5000 + b"}",
+    b'{"a":' * 100000,
+    b'{"prompt": 5}', b'{"prompt": {}}', b'{"prompt": []}', b'{"prompt": [[]]}', b'{"prompt": [null]}',
+    b'{"prompt": [1, "a"]}', b'{"prompt": ["a", 1]}', b'{"prompt": [-1]}', b'{"prompt": [99999999999999999999]}',
+    b'{"prompt": [1.5]}', b'{"prompt": [[1], [1e99]]}',
+    b'{"prompt": "a", "n": 1000000}', b'{"prompt": "a", "n": 0}', b'{"prompt": "a", "n": -1}', b'{"prompt": "a", "n": "1"}',
+    b'{"prompt": "a", "max_tokens": -5}', b'{"prompt": "a", "max_tokens": 1e999}', b'{"prompt": "a", "max_tokens": 1.5}',
+    b'{"prompt": "a", "max_tokens": 99999999999}', b'{"prompt": "a", "max_tokens": "ten"}',
+    b'{"prompt": "a", "temperature": NaN}', b'{"prompt": "a", "temperature": 1e999}', b'{"prompt": "a", "temperature": -1}',
+    b'{"prompt": "a", "temperature": "hot"}', b'{"prompt": "a", "temperature": {}}', b'{"prompt": "a", "top_p": 2}',
+    b'{"prompt": "a", "top_k": 1e30}', b'{"prompt": "a", "repeat_penalty": 0}', b'{"prompt": "a", "mirostat": 1}',
+    b'{"prompt": "a", "repeat_last_n": -2147483649}', b'{"prompt": "a", "dry_allowed_length": -1}',
+    b'{"prompt": "a", "seed": 1e30}', b'{"prompt": "a", "seed": "x"}', b'{"prompt": "a", "stop": 5}',
+    b'{"prompt": "a", "stop": [1]}', b'{"prompt": "a", "stop": ' + json.dumps(["x"] * 1000).encode() + b"}",
+    b'{"prompt": "a", "stop": "' + b"x" * 5000 + b'"}', b'{"prompt": "a", "logit_bias": 5}',
+    b'{"prompt": "a", "logit_bias": {"x": 1}}', b'{"prompt": "a", "logit_bias": {"99999999": 1}}',
+    b'{"prompt": "a", "logit_bias": {"1": "x"}}', b'{"prompt": "a", "logit_bias": [[1]]}', b'{"prompt": "a", "logit_bias": [5]}',
+    b'{"prompt": "a", "logit_bias": [[18446744073709551615, 1]]}', b'{"prompt": "a", "logprobs": 1000}',
+    b'{"prompt": "a", "logprobs": true}', b'{"prompt": "a", "stream": "yes"}', b'{"prompt": "a", "stream_options": 1}',
+    b'{"prompt": "a", "stream_options": {"include_usage": 1}}', b'{"prompt": "a", "samplers": [1]}',
+    b'{"prompt": "a", "samplers": ["nonsense"]}', b'{"prompt": "a", "samplers": "Q"}', b'{"prompt": "a", "best_of": 5}',
+    b'{"prompt": "a", "suffix": "b"}', b'{"prompt": "a", "echo": 1}', b'{"prompt": "' + b"long " * 5000 + b'"}',
+    b'{"messages": 5}', b'{"messages": []}', b'{"messages": [5]}', b'{"messages": [{}]}', b'{"messages": [{"role": "user"}]}',
+    b'{"messages": [{"role": 5, "content": "x"}]}', b'{"messages": [{"role": "king", "content": "x"}]}',
+    b'{"messages": [{"role": "user", "content": 5}]}', b'{"messages": [{"role": "user", "content": [5]}]}',
+    b'{"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}',
+    b'{"messages": [{"role": "user", "content": [{"type": "text", "text": 5}]}]}',
+    b'{"messages": [{"role": "user", "content": "x"}], "tools": [{"type": "function"}]}',
+    b'{"messages": [{"role": "user", "content": "x"}], "response_format": {"type": "json_object"}}',
+    b'{"messages": [{"role": "user", "content": "x"}], "response_format": 5}',
+    b'{"messages": [{"role": "user", "content": "x"}], "top_logprobs": -1}',
+    b'{"input": 5}', b'{"input": []}', b'{"input": [[]]}', b'{"input": "a", "dimensions": 3}', b'{"input": "a", "encoding_format": "x"}',
+    b'{"tokens": 5}', b'{"tokens": [-1]}', b'{"tokens": ["x"]}', b'{"content": 5}', b'{"content": "a", "add_special": 1}',
+]  # fmt: skip
+
+
+def test_no_bad_body_is_more_than_an_error_of_its_sender(server):
+    paths = ["/v1/completions", "/v1/chat/completions", "/v1/embeddings", "/tokenize", "/detokenize", "/apply-template"]
+    for body in BAD_BODIES:
+        for path in paths:
+            status, reply, _ = server.ask(path, body)
+            if status == 200:  # a field that another endpoint does not know
+                continue
+            assert status in (400, 501), (path, body[:80], status)
+            error = reply["error"]
+            assert error["message"] and error["type"] and error["code"] == status, (path, body[:80])
+    assert server.is_alive()
+
+
+def test_paths_and_methods_that_are_not_there(server):
+    assert server.ask("/nothing")[0] == 404
+    assert server.ask("/v1/completions")[0] == 405
+    assert server.ask("/v1/models", {"a": 1})[0] == 405
+    assert server.ask("/../../etc/passwd")[0] == 404
+    assert server.ask("/%2e%2e/%00")[0] == 400
+    assert server.raw(b"HEAD /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").endswith(b"\r\n\r\n")
+
+
+HEAD = b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n"
+BAD_HEADS = {
+    b"\x00\x01\x02\r\n\r\n": 400,
+    b"GET\r\n\r\n": 400,
+    b"GET / HTTP/9.9\r\n\r\n": 505,
+    b"GET / HTTP/1.1\r\n\r\n": 400,  # no Host
+    b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n": 400,
+    b"GET /health HTTP/1.1\nHost: localhost\n\r\n\r\n": 400,
+    b"GET /health HTTP/1.1\r\nHost: localhost\r\n folded: x\r\n\r\n": 400,
+    b"GET /health HTTP/1.1\r\nHost : localhost\r\n\r\n": 400,
+    b"GET /health HTTP/1.1\r\nHost: localhost\r\nX: \x01\r\n\r\n": 400,
+    b"GET http://evil/ HTTP/1.1\r\nHost: localhost\r\n\r\n": 400,
+    b"GET /health HTTP/1.1\r\nHost: localhost\r\n" + b"X: y\r\n" * 500 + b"\r\n": 431,
+    b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n": 431,
+    HEAD + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nabcdef": 400,
+    HEAD + b"Content-Length: -1\r\n\r\n": 400,
+    HEAD + b"Content-Length: 99999999999999999999\r\n\r\n": 400,
+    HEAD + b"Content-Length: 9999999999\r\n\r\n": 413,
+    HEAD + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n": 400,
+    HEAD + b"Transfer-Encoding: gzip\r\n\r\n": 501,
+    HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n": 400,
+    HEAD + b"Transfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n": 413,
+    HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\nabcd\r\n0\r\n\r\n": 400,
+    HEAD + b"Expect: a-miracle\r\n\r\n": 417,
+    HEAD + b"Authorization: Bearer a\r\nAuthorization: Bearer b\r\n\r\n": 400,
+}
+
+
+def test_no_bad_head_is_more_than_an_error_of_its_sender(server):
+    for head, status in BAD_HEADS.items():
+        reply = server.raw(head)
+        assert reply.startswith(b"HTTP/1.1 %d " % status), (head[:80], reply[:80])
+    for part in (b"", b"GET", b"GET / HTTP/1.1\r\nHost", HEAD + b"Content-Length: 100\r\n\r\n{"):
+        reply = server.raw(part, shutdown=True)
+        assert reply == b"" or reply.startswith(b"HTTP/1.1 400"), part
+    assert server.is_alive()
+
+
+def test_a_chunked_body_and_pipelined_requests_are_read(server):
+    body = b'{"content": "Once"}'
+    chunked = b"%x;name=value\r\n%s\r\n%x\r\n%s\r\n0\r\n\r\n" % (5, body[:5], len(body) - 5, body[5:])
+    reply = server.raw(
+        b"POST /tokenize HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked
+        + b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    )  # fmt: skip
+    assert b'"tokens"' in reply
+    asked = b"POST /tokenize HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
+        connection.sendall(asked % len(body))
+        assert connection.recv(100).startswith(b"HTTP/1.1 100 ")
+        connection.sendall(body)
+        assert b"200 OK" in connection.recv(65536)
+    old = server.raw(b"GET /health HTTP/1.0\r\n\r\n")
+    assert old.startswith(b"HTTP/1.1 200") and b"Connection: close" in old

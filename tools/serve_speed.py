@@ -1,0 +1,88 @@
+#!/usr/bin/env python3
+"""How much `plm serve` writes for 1, 4, 8, 16 clients at once, and how soon each sees its first token.
+
+    tools/serve_speed.py [--plm build/bin/plm] [-m MODEL] [--clients 1,4,8,16] [--prompt 64] [--tokens 64]
+
+Every client streams one answer: a prompt of token ids of its own (nothing is shared), greedy, ended by length alone.
+Prints a Markdown row for each number of clients.
+"""
+
+import argparse
+import http.client
+import json
+import random
+import re
+import subprocess
+import threading
+import time
+
+
+def start(arguments):
+    command = [arguments.plm, "serve", "--port", "0", "-np", str(max(arguments.clients)), "-c", str(arguments.context)]
+    command += ["-m", arguments.model] if arguments.model else []
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    for line in process.stderr:
+        if found := re.search(r"listening on \w+://\S+:(\d+)$", line.strip()):
+            threading.Thread(target=process.stderr.read, daemon=True).start()
+            return process, int(found.group(1))
+    raise SystemExit("plm serve did not start")
+
+
+def stream(port, prompt, n_tokens, results):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
+    body = {"prompt": prompt, "max_tokens": n_tokens, "temperature": 0, "ignore_eos": True, "stream": True,
+            "cache_prompt": False}  # fmt: skip
+    began = time.perf_counter()
+    connection.request("POST", "/v1/completions", json.dumps(body))
+    first, n = None, 0
+    for line in connection.getresponse():
+        if line.startswith(b"data: {") and b'"finish_reason":null' in line:
+            first = first or time.perf_counter() - began
+            n += 1
+    results.append((first, n))
+
+
+def measure(port, n_clients, arguments, random_ids):
+    results = []
+    prompts = [[random_ids.randrange(300, 4000) for _ in range(arguments.prompt)] for _ in range(n_clients)]
+    clients = [
+        threading.Thread(target=stream, args=(port, prompt, arguments.tokens, results)) for prompt in prompts
+    ]
+    began = time.perf_counter()
+    for client in clients:
+        client.start()
+    for client in clients:
+        client.join()
+    seconds = time.perf_counter() - began
+    firsts = sorted(first for first, _ in results)
+    p95 = firsts[min(len(firsts) - 1, int(0.95 * len(firsts)))]
+    # An event for each token, and perhaps one for the rest of a character.
+    assert all(n >= arguments.tokens for _, n in results), results
+    return n_clients * arguments.tokens / seconds, p95
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--plm", default="build/bin/plm")
+    parser.add_argument("-m", dest="model", default="")
+    parser.add_argument("--clients", type=lambda text: [int(n) for n in text.split(",")], default=[1, 4, 8, 16])
+    parser.add_argument("--prompt", type=int, default=64)
+    parser.add_argument("--tokens", type=int, default=64)
+    parser.add_argument("--context", type=int, default=256)
+    parser.add_argument("--repeat", type=int, default=2)
+    arguments = parser.parse_args()
+    process, port = start(arguments)
+    random_ids = random.Random(1)
+    try:
+        measure(port, 1, arguments, random_ids)
+        print("| clients | tokens a second, all together | first token, p95 |\n|---|---|---|")
+        for n in arguments.clients:
+            best = max(measure(port, n, arguments, random_ids) for _ in range(arguments.repeat))
+            print(f"| {n} | {best[0]:.1f} | {best[1] * 1e3:.0f} ms |", flush=True)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+if __name__ == "__main__":
+    main()
