@@ -177,6 +177,14 @@ def test_a_worker_that_dies_ends_the_others(model_folder, texts, tmp_path):
     assert message.splitlines()[-1].startswith("plm-train: ")
 
 
+def test_a_run_goes_on_when_nobody_reads_its_progress(model_folder, texts, tmp_path):
+    path = settings(model_folder, texts, tmp_path / "out")
+    worker = subprocess.Popen([PROGRAM, path], stderr=subprocess.PIPE, env=ENVIRONMENT)
+    worker.stderr.close()
+    assert worker.wait(timeout=120) == 0
+    assert max(losses(tmp_path / "out")) == 24
+
+
 def test_the_exported_model_gives_the_same_numbers_in_llama_cpp_and_plm(model_folder, texts, tmp_path):
     llama_cpp = pytest.importorskip("llama_cpp")
     from safetensors.numpy import load_file

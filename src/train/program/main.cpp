@@ -255,6 +255,9 @@ int main_guarded(int argc, char** argv) {
   }
   std::signal(SIGINT, on_signal);
   std::signal(SIGTERM, on_signal);
+  // A terminal that is gone must not end a run, and a worker that died must be reported, not felt:
+  // Gloo writes to its socket without MSG_NOSIGNAL.
+  std::signal(SIGPIPE, SIG_IGN);
   const Status status = run(command);
   if (status.ok()) return 0;
   talk("plm-train: " + status.error().message);
