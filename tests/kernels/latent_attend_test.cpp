@@ -113,10 +113,14 @@ TEST_P(LatentAttend, IsWithinItsBoundForAnyNumberOfHeads) {
     expect_near_exact({.n_heads = heads, .latent_width = 64, .rope_width = 16, .n_rows = 20});
   }
   expect_near_exact({.n_heads = 32, .latent_width = 32, .rope_width = 8, .n_rows = 9});
+  for (const int64_t heads : {1, 15, 16, 17, 33, 40}) {
+    expect_near_exact({.n_heads = heads, .latent_width = 64, .rope_width = 32, .n_rows = 139});
+  }
 }
 
 TEST_P(LatentAttend, IsWithinItsBoundForAnyNumberOfRows) {
-  for (const int64_t rows : {1, 2, 3, 5, 6, 7, 15, 16, 17, 31, 32, 33, 64, 100}) {
+  for (const int64_t rows :
+       {1, 2, 3, 5, 6, 7, 15, 16, 17, 31, 32, 33, 64, 100, 127, 128, 129, 144, 257, 300}) {
     expect_near_exact({.n_heads = 3, .latent_width = 96, .rope_width = 32, .n_rows = rows});
   }
 }
@@ -137,6 +141,7 @@ TEST_P(LatentAttend, TakesRowsThatLieApart) {
   for (const int64_t gap : {2, 4, 64}) {
     if (type == TensorType::f32 && gap == 2) continue;
     expect_near_exact({.n_heads = 4, .latent_width = 32, .rope_width = 8, .n_rows = 5, .gap = gap});
+    expect_near_exact({.n_heads = 4, .latent_width = 32, .rope_width = 32, .n_rows = 150, .gap = gap});
   }
 }
 

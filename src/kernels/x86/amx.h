@@ -9,6 +9,7 @@ namespace plm::kernels::amx {
 
 void quantize_token(const float* x, Activations& out, int64_t token);
 void quantize_blocks(const QuantizeBlocksArgs& args);
+void latent_attend(const LatentAttendArgs& args);      // bf16 caches of whole tiles; others as avx512_bf16
 void expanded_attend(const ExpandedAttendArgs& args);  // unless exact products are asked
 void matmul(const MatmulArgs& args);  // bf16 inputs with quantised or BF16 weights; others as avx512
 

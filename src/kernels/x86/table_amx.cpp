@@ -7,6 +7,7 @@ void use_amx(Kernels& kernels) {
   kernels.quantize_token = amx::quantize_token;
   kernels.quantize_blocks = amx::quantize_blocks;
   kernels.matmul = amx::matmul;
+  kernels.latent_attend = amx::latent_attend;
   kernels.expanded_attend = amx::expanded_attend;
 }
 
