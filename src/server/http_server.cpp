@@ -139,7 +139,7 @@ bool HttpServer::read_head(ByteStream& stream, std::string& bytes, std::string& 
   size_t searched = 0;
   while (true) {
     const size_t end = bytes.find("\r\n\r\n", searched);
-    if (end != std::string::npos && end <= kMaxHeadBytes) {
+    if (end <= kMaxHeadBytes) {  // npos is more
       head_bytes = bytes.substr(0, end + 4);
       bytes.erase(0, end + 4);
       return true;
@@ -169,7 +169,7 @@ bool HttpServer::read_head(ByteStream& stream, std::string& bytes, std::string& 
 std::optional<HttpFault> HttpServer::read_chunks(ByteStream& stream, std::string& bytes, std::string& body,
                                                  Clock::time_point deadline) {
   constexpr size_t kMaxChunkLine = 256;
-  const HttpFault broken{400, "the request's body breaks off"};
+  HttpFault broken{400, "the request's body breaks off"};
   const auto line = [&](std::string& text) {
     size_t end = 0;
     while ((end = bytes.find("\r\n")) == std::string::npos) {
