@@ -1,7 +1,7 @@
 # The commands of this project. `make` lists them; the work is done by the scripts in tools/.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run build train-deps train test check fuzz format lint clean
+.PHONY: help run build page train-deps train test check fuzz format lint clean
 
 # Taken as typed ($(value ...)): a prompt may hold dollars and quotes, and reaches the program unharmed.
 PROMPT ?= Once upon a time
@@ -17,6 +17,10 @@ run: build ## build if needed and let the bundled model write: make run PROMPT="
 build: ## build/bin/plm
 	@tools/bootstrap.sh build
 	@tools/build.sh release plm
+
+page: ## the page for browsers, which the next build takes into build/bin/plm (needs node and npm)
+	@tools/bootstrap.sh page
+	@tools/build_page.sh
 
 train-deps: ## .venv-train with torch, which the trainer is linked with (TORCH_SPEC="torch==2.11.0" for another)
 	@tools/bootstrap.sh train
@@ -47,4 +51,4 @@ lint: ## layers, format and clang-tidy
 	@tools/ci.sh layers format build tidy
 
 clean: ## remove what was built (not the caches in ~/.cache/plm)
-	@rm -rf build build-train build-train-test build-test build-debug build-asan-ubsan build-tsan build-fuzz
+	@rm -rf build build-train build-train-test build-test build-debug build-asan-ubsan build-tsan build-fuzz web/dist web/node_modules

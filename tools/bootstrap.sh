@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the Debian or Ubuntu packages that are missing: tools/bootstrap.sh build|test|train|arm
+# Installs the Debian or Ubuntu packages that are missing: tools/bootstrap.sh build|page|test|train|arm
 #
 # Says what it installs; asks before it uses sudo; without a terminal it fails with the command to
 # type. When nothing is missing it takes a few hundredths of a second, so it runs before every build.
@@ -10,13 +10,24 @@ die() { echo "bootstrap: $*" >&2; exit 1; }
 
 read_list() { sed -e 's/#.*//' -e 's/[[:space:]]//g' -e '/^$/d' "$root/tools/packages-$1.txt"; }
 
+# node and npm need not be the system's own packages.
+read_page_list() {
+  command -v node >/dev/null && command -v npm >/dev/null || read_list page
+}
+# A browser from a snap cannot be had by apt.
+read_browser_list() {
+  grep -qsx 'ID=debian' /etc/os-release && read_list browser || true
+}
+
 case "${1:-}" in
   build) wanted=$(read_list build) ;;
-  test) wanted=$(read_list build; read_list train; read_list test) ;;
+  page) wanted=$(read_page_list) ;;
+  test) wanted=$(read_list build; read_list train; read_list test; read_page_list; read_browser_list) ;;
   train) wanted=$(read_list build; read_list train) ;;
   arm) wanted=$(read_list build; read_list arm) ;;
-  *) die "usage: tools/bootstrap.sh build|test|train|arm" ;;
+  *) die "usage: tools/bootstrap.sh build|page|test|train|arm" ;;
 esac
+[ -n "$wanted" ] || exit 0
 mapfile -t packages <<<"$wanted"
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then

@@ -19,6 +19,12 @@ if [ ! -f "$folder/build.ninja" ] || [ CMakePresets.json -nt "$folder/build.ninj
    ! grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$plm_root" "$folder/CMakeCache.txt"; then
   cmake --preset "$preset" --fresh --log-level=WARNING
 fi
+# With the page where there is one, without where there is none: what CMake found must still be so.
+found=page
+grep -qs page_archive_absent "$folder/build.ninja" && found=no-page
+there=no-page
+[ -f web/dist/page.archive ] && there=page
+[ $found = $there ] || cmake --preset "$preset" --log-level=WARNING
 targets=("$@")
 [ ${#targets[@]} -eq 0 ] && targets=(all)
 # Nothing to do is the usual case of `make run`, and not worth a line.

@@ -7,7 +7,7 @@ set -uo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 cd "$plm_root"
 
-all_stages=(layers format build python-env ctest python install asan-ubsan tsan arm train fuzz tidy)
+all_stages=(layers format page build python-env ctest python browser install asan-ubsan tsan arm train fuzz tidy)
 stages=("$@")
 [ ${#stages[@]} -eq 0 ] && stages=("${all_stages[@]}")
 
@@ -19,11 +19,14 @@ mkdir -p "$logs"
 # Each stage is a function; `-` in a name is written `_`. What it prints goes to its log as well.
 stage_layers() { python3 tools/check_layers.py && python3 tools/check_layers_test.py; }
 stage_format() { tools/format.sh --check && echo "format: clean"; }
+# Before the build, which takes the page into the program.
+stage_page() { tools/build_page.sh && tools/test_page.sh unit; }
 stage_build() { tools/build.sh test; }
 stage_python_env() { tools/python_env.sh; }
 stage_unit() { run_ctest build-test -L 'unit|kernel' -LE slow; }
 stage_ctest() { run_ctest build-test; }
 stage_python() { PLM_BUILD_DIR=$plm_root/build-test .venv/bin/python -m pytest tests/python -q -ra; }
+stage_browser() { tools/test_page.sh browser build-test; }
 stage_install() { tests/install/run.sh build-test; }
 stage_asan_ubsan() { tools/build.sh asan-ubsan && run_ctest build-asan-ubsan -LE slow; }
 # TSan has nothing to find in what starts no threads, so only the rest is built.
@@ -57,6 +60,15 @@ passed -= min(passed, not_run)
 ran = re.search(r"^Ran (\d+) tests? in", text, re.M)
 if ran and exit_code == 0:
     passed += int(ran.group(1))
+# vitest, and node's own runner.
+for counts in re.findall(r"^ *Tests  (.*) \(\d+\)$", text, re.M):
+    for count, word in re.findall(r"(\d+) (passed|failed|skipped)", counts):
+        if word == "passed": passed += int(count)
+        elif word == "failed": failed += int(count)
+        else: skipped += int(count)
+passed += number(r"^\S+ pass (\d+)$")
+failed += number(r"^\S+ fail (\d+)$")
+skipped += number(r"^\S+ skipped (\d+)$")
 last = text.rstrip().rsplit("\n", 1)[-1]
 if re.search(r" in [\d.]+s", last):
     for count, word in re.findall(r"(\d+) (passed|failed|error|skipped)", last):
@@ -76,7 +88,7 @@ summary=()
 for stage in "${stages[@]}"; do
   function_name=stage_${stage//-/_}
   declare -F "$function_name" >/dev/null || { echo "ci: no stage $stage; stages: ${all_stages[*]} unit" >&2; exit 2; }
-  if [ $built = no ] && [[ "$stage" =~ ^(unit|ctest|python|install|tidy)$ ]]; then
+  if [ $built = no ] && [[ "$stage" =~ ^(unit|ctest|python|browser|install|tidy)$ ]]; then
     summary+=("$(printf '%-12s not run: the build failed' "$stage")")
     failed=$((failed + 1))
     continue

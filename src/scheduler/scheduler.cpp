@@ -126,6 +126,7 @@ void Scheduler::publish() {
   snapshot.n_running = std::ssize(running_);
   snapshot.prefix_bytes = prefixes_.bytes();
   snapshot.n_prefix_pages = prefixes_.n_pages();
+  snapshot.activity = activity_.recent();
   for (const Slot& slot : slots_) {
     snapshot.slots.push_back({.id = slot.id,
                               .is_busy = slot.is_busy,
@@ -315,16 +316,16 @@ void Scheduler::round() {
   int64_t n_tokens = 0;
   for (const PlannedTurn& turn : turns.few) {
     if (n_tokens + turn.n_tokens > most) {
-      counters_.answer_seconds += run_step(step);
+      counters_.answer_seconds += run_step(step, StepKind::answers);
       step.clear();
       n_tokens = 0;
     }
     step.push_back(turn);
     n_tokens += turn.n_tokens;
   }
-  if (!step.empty()) counters_.answer_seconds += run_step(step);
+  if (!step.empty()) counters_.answer_seconds += run_step(step, StepKind::answers);
   if (turns.many.empty()) return;
-  const double seconds = run_step(turns.many);
+  const double seconds = run_step(turns.many, StepKind::prompts);
   counters_.prompt_seconds += seconds;
   int64_t n_read = 0;
   for (const PlannedTurn& turn : turns.many) n_read += turn.n_tokens;
@@ -334,7 +335,7 @@ void Scheduler::round() {
 }
 
 // Returns how long it took.
-double Scheduler::run_step(std::span<const PlannedTurn> step) {
+double Scheduler::run_step(std::span<const PlannedTurn> step, StepKind kind) {
   const double start = seconds_now();
   std::vector<runtime::Turn> turns;
   for (const auto& [sequence, n_tokens] : step) turns.push_back(sequence->next_turn(n_tokens));
@@ -344,6 +345,8 @@ double Scheduler::run_step(std::span<const PlannedTurn> step) {
   }
   ++counters_.n_steps;
   counters_.n_busy_slots += std::ssize(step);
+  const model::SparsityCounts& fired = engine_.model().sparsity();
+  kind == StepKind::answers ? activity_.add_answer_step(fired) : activity_.skip_step(fired);
   for (const auto& [sequence, n_tokens] : step) {
     Slot& slot = *sequence->slot();
     const bool was_reading = std::ssize(slot.tokens) < std::ssize(sequence->request().prompt);

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "runtime/engine.h"
+#include "scheduler/activity.h"
 #include "scheduler/answer.h"
 #include "scheduler/prefix_store.h"
 #include "scheduler/sequence.h"
@@ -55,6 +56,7 @@ struct Snapshot {
   std::vector<SlotState> slots;
   int64_t n_running = 0, n_waiting = 0;
   int64_t prefix_bytes = 0, n_prefix_pages = 0;
+  model::SparsityCounts activity;  // of the last tokens of answers; see RecentActivity
 };
 
 class Scheduler {
@@ -106,7 +108,8 @@ class Scheduler {
   };
   Plan plan();
   void round();
-  double run_step(std::span<const PlannedTurn> step);
+  enum class StepKind { answers, prompts };
+  double run_step(std::span<const PlannedTurn> step, StepKind kind);
   Status decode(std::span<const runtime::Turn> turns);
   void publish();
 
@@ -121,6 +124,7 @@ class Scheduler {
   uint64_t clock_ = 0;
   double prompt_rate_ = 0;  // tokens a second of the last steps of prompts
   Counters counters_;
+  RecentActivity activity_;
 
   mutable std::mutex mutex_;  // guards what follows
   std::condition_variable changed_;

@@ -137,6 +137,7 @@ std::span<const Api::Route> Api::routes() {
       Route{"GET", "/props", &Api::props},
       Route{"GET", "/slots", &Api::slots},
       Route{"GET", "/metrics", &Api::metrics},
+      Route{"GET", "/v1/plm/activity", &Api::activity},
       Route{"POST", "/tokenize", &Api::tokenize},
       Route{"POST", "/detokenize", &Api::detokenize},
       Route{"POST", "/apply-template", &Api::apply_template},

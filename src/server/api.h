@@ -64,6 +64,7 @@ class Api {
   void props(Exchange& exchange) const;
   void slots(Exchange& exchange) const;
   void metrics(Exchange& exchange) const;
+  void activity(Exchange& exchange) const;
   void tokenize(Exchange& exchange) const;
   void detokenize(Exchange& exchange) const;
   void apply_template(Exchange& exchange) const;

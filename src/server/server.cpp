@@ -3,18 +3,24 @@
 #include <algorithm>
 #include <exception>
 
+#include "server/page.h"
+
 namespace plm::server {
 
 namespace {
 
 bool is_health(std::string_view path) { return path == "/health" || path == "/v1/health"; }
 
+bool asks_for_page(const HttpHead& head) {
+  return (head.method == "GET" || head.method == "HEAD") && Page::built_in().has(head.path);
+}
+
 // Only paths we know go into the log.
 std::string_view logged_path(std::string_view path) {
   for (const Api::Route& route : Api::routes()) {
     if (route.path == path) return route.path;
   }
-  return "(unknown)";
+  return Page::built_in().has(path) ? "(page)" : "(unknown)";
 }
 
 std::string_view logged_method(std::string_view method) {
@@ -64,7 +70,8 @@ bool Server::admit(const HttpRequest& request, HttpReply& reply, Exchange& excha
     reply.send(204, "", "");
     return false;
   }
-  if (is_health(head.path)) return true;
+  // The page asks its reader for the key.
+  if (is_health(head.path) || asks_for_page(head)) return true;
   if (const auto refusal = access_.check_key(head)) {
     exchange.fail(refusal->status, refusal->message);
     return false;
@@ -78,7 +85,9 @@ void Server::handle(const HttpRequest& request, HttpReply& reply) {
   Exchange exchange{.request = request, .reply = reply};
   try {
     if (admit(request, reply, exchange)) {
-      if (const Api* api = open_; api == nullptr) {
+      if (asks_for_page(request.head)) {
+        Page::built_in().answer(request.head, reply);
+      } else if (const Api* api = open_; api == nullptr) {
         exchange.fail(503, "the model is loading");
       } else {
         api->handle(exchange);

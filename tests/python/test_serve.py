@@ -245,6 +245,30 @@ def test_the_server_tells_how_it_is(server):
     assert {"llamacpp:prompt_tokens_total", "llamacpp:requests_processing", "llamacpp:n_decode_total"} <= values.keys()
 
 
+def test_the_activity_shows_what_a_plm_saves(server):
+    server.ok("/v1/completions", {"prompt": "Once upon a time", "max_tokens": 20, "ignore_eos": True})
+    seen = server.ok("/v1/plm/activity")
+    neurons, cache = seen["neurons"], seen["cache"]
+    assert seen["n_layers"] == len(neurons["live_share"]) == 8 and neurons["per_layer"] == 1024
+    assert 1 <= neurons["n_tokens"] <= 16 * 8
+    # The model's card: from 0.71 to 0.99 of the outputs are zero.
+    assert all(0 < share < 0.6 for share in neurons["live_share"]), neurons
+    assert max(neurons["live_share"]) == neurons["live_share"][0]
+    # 4 heads of 64 + 64 numbers against 128 + 16.
+    assert cache["is_latent"] and cache["expanded_bytes_per_token"] / cache["bytes_per_token"] == 512 / 144
+    assert cache["bytes_per_token"] == server.ok("/props")["cache"]["bytes_per_token"]
+
+
+def test_the_page_is_there_for_browsers_without_a_key(plm):
+    with Server(plm, "--api-key", "secret") as locked:
+        status, _, headers = locked.ask("/", headers={"Accept-Encoding": "gzip"}, method="HEAD")
+        assert status == 200 and headers["Content-Type"].startswith("text/html")
+        assert "default-src 'none'" in headers["Content-Security-Policy"]
+        assert locked.ask("/v1/plm/activity")[0] == 401
+        assert locked.ask("/", headers={"Origin": "https://elsewhere.example"})[0] == 403
+        assert locked.ask("/", {}, headers={"X-Api-Key": "secret"})[0] == 404
+
+
 def test_no_text_of_a_client_is_logged(plm):
     with Server(plm) as server:
         server.ok("/v1/completions", {"prompt": "my secret words", "max_tokens": 2})

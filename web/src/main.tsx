@@ -1,0 +1,13 @@
+import { render } from "preact";
+import { startChats } from "./state/chats";
+import { startLooking } from "./state/connection";
+import { startWatching } from "./state/activity";
+import { App } from "./ui/app";
+import { startKeys } from "./ui/keys";
+import "./styles/main.css";
+
+startLooking();
+startWatching();
+startKeys();
+void startChats();
+render(<App />, document.getElementById("app")!);
