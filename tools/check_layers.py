@@ -18,6 +18,7 @@ ARROWS = {
     "safetensors": ("base",),
     "quant": ("base",),
     "tokenizer": ("base",),
+    "jinja": ("base",),
     "kernels": ("quant",),
     "model": ("kernels", "gguf", "safetensors"),
     "runtime": ("model", "tokenizer"),

@@ -122,6 +122,27 @@ void add_http(Folder& folder) {
              R"({"prompt":["a",[1,2]],"n":2,"temperature":1e-3,"stop":"\u00e9","logit_bias":{"5":-100}})");
 }
 
+// "\0" stands between a template and the JSON of its variables.
+void add_jinja(Folder& folder) {
+  folder.add(
+      "seed-chatml",
+      "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\\n' + message.content | trim }}"
+      "{% if not loop.last %},{% endif %}{% endfor %}{%- if add_generation_prompt -%} assistant {%- endif %}"
+      "\0{\"messages\":[{\"role\":\"user\",\"content\":\" Hi \"}],\"add_generation_prompt\":true}"sv);
+  folder.add(
+      "seed-tools",
+      "{% set ns = namespace(n=0) %}{% macro f(a, b=1) %}{{ a|tojson(indent=2) }}{{ caller() }}{% endmacro %}"
+      "{% for k, v in tools[0].items() if k != 'x' %}{% set ns.n = ns.n + 1 %}{% call f(v) %}{{ k ~ 1.5 }}"
+      "{% endcall %}{% else %}{% break %}{% endfor %}{{ tools[::-1]|map(attribute='a')|list|join(', ') }}"
+      "\0{\"tools\":[{\"a\":{\"b\":[1,2.5,null,true]},\"x\":\"y\"}]}"sv);
+  folder.add("seed-expressions",
+             "{{ 1 if x is defined else 'a' * 3 }}{{ (1, 2)[0] // 2 ** 3 % 4 }}{{ '%5.2f|%s' % (1.5, x) }}"
+             "{{ x.split(',')|sort|unique|reverse|list }}{{ 'a' in x and not x is none }}{# c #}{% raw "
+             "%}{{{% endraw %}"
+             "{% filter upper %}b{% endfilter %}{% set y %}c{% endset %}{% with z = 1 %}{{ z }}{% endwith %}"
+             "\0{\"x\":\"b,a\"}"sv);
+}
+
 bool add_token_shards(const std::filesystem::path& folder) {
   std::filesystem::create_directories(folder);
   for (const int64_t vocabulary_size : {300, 70'000}) {
@@ -177,11 +198,14 @@ int main(int argument_count, char** arguments) {
   add_lora(lora);
   Folder http(root / "fuzz_http");
   add_http(http);
+  Folder jinja(root / "fuzz_jinja");
+  add_jinja(jinja);
   const bool has_shards = add_token_shards(root / "fuzz_token_shard");
   const bool has_imatrices = add_imatrices(root / "fuzz_imatrix");
   if (has_shards && has_imatrices && gguf.all_written() && safetensors.all_written() &&
-      tokenizer.all_written() && lora.all_written() && http.all_written())
+      tokenizer.all_written() && lora.all_written() && http.all_written() && jinja.all_written()) {
     return 0;
+  }
   fmt::print(stderr, "make_seeds: cannot write all files below {}\n", root.string());
   return 1;
 }
