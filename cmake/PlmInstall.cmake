@@ -5,7 +5,7 @@ include(CMakePackageConfigHelpers)
 
 get_property(plm_libraries GLOBAL PROPERTY PLM_LIBRARIES)
 # The program's own parts: another project has no use for them, nor for what they depend on.
-list(REMOVE_ITEM plm_libraries plm_cli plm_inspect plm_bench plm_plot plm_train_data plm_hub plm_scheduler plm_server plm_jinja)
+list(REMOVE_ITEM plm_libraries plm_cli plm_inspect plm_bench plm_plot plm_train_data plm_hub plm_scheduler plm_server plm_jinja plm_chat)
 set(plm_config_dir ${CMAKE_INSTALL_LIBDIR}/cmake/plm)
 
 add_library(plm_all INTERFACE)
@@ -26,7 +26,7 @@ install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/ DESTINATION ${CMAKE_INSTALL_INC
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/src/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/plm
         FILES_MATCHING PATTERN "*.h"
         PATTERN cli EXCLUDE PATTERN bench EXCLUDE PATTERN inspect EXCLUDE PATTERN plot EXCLUDE PATTERN train EXCLUDE PATTERN hub EXCLUDE
-        PATTERN scheduler EXCLUDE PATTERN server EXCLUDE PATTERN jinja EXCLUDE
+        PATTERN scheduler EXCLUDE PATTERN server EXCLUDE PATTERN jinja EXCLUDE PATTERN chat EXCLUDE
         PATTERN x86 EXCLUDE PATTERN arm EXCLUDE PATTERN reference EXCLUDE)
 target_include_directories(plm_all INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/plm>)
 install(FILES ${PROJECT_SOURCE_DIR}/models/story-7m-f16.gguf ${PROJECT_SOURCE_DIR}/models/README.md

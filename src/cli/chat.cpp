@@ -1,11 +1,11 @@
 // plm chat: a conversation at the terminal, or line by line from a pipe.
 
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 
 #include "base/atomic_file.h"
+#include "base/json_depth.h"
 #include "cli/commands.h"
 #include "cli/conversation.h"
 #include "cli/interrupt.h"
@@ -13,14 +13,17 @@
 #include "cli/model_options.h"
 #include "cli/output.h"
 #include "cli/sampling_options.h"
+#include "cli/template_options.h"
 #include "cli/text_input.h"
 
 namespace plm::cli {
 
 namespace {
 
-using Json = nlohmann::ordered_json;
-using tokenizer::ChatMessage;
+using chat::Json;
+using chat::Message;
+
+constexpr int kMaxSavedDepth = 100;
 
 constexpr std::string_view kHelp =
     "/help            this list\n"
@@ -40,30 +43,26 @@ Status save(const Conversation& conversation, const std::string& path, bool repl
                       path);
   }
   Json json{{"messages", Json::array()}};
-  for (const ChatMessage& message : conversation.messages()) {
-    json["messages"].push_back({{"role", message.role}, {"content", message.content}});
+  for (const Message& message : conversation.messages()) {
+    json["messages"].push_back(chat::message_to_json(message));
   }
   PLM_TRY(AtomicFile file, AtomicFile::create(path));
   PLM_TRY_STATUS(file.write(json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"));
   return file.commit();
 }
 
-Result<std::vector<ChatMessage>> load(const std::string& path) {
+Result<std::vector<Message>> load(const std::string& path) {
   if (path.empty()) return make_error(ErrorKind::invalid_argument, "/load needs a file");
   PLM_TRY(const std::string text, read_input(path));
-  const Json json = Json::parse(text, nullptr, false);
-  const Error wrong = make_error(ErrorKind::bad_data, "{}: not a saved conversation: expected {}", path,
-                                 R"({"messages":[{"role":"..","content":".."}]})");
-  if (!json.is_object() || !json.contains("messages") || !json["messages"].is_array()) return wrong;
-  std::vector<ChatMessage> messages;
-  for (const Json& item : json["messages"]) {
-    const bool is_message = item.is_object() && item.contains("role") && item["role"].is_string() &&
-                            item.contains("content") && item["content"].is_string();
-    if (!is_message) return wrong;
-    messages.push_back(
-        {.role = item["role"].get<std::string>(), .content = item["content"].get<std::string>()});
+  if (json_depth(text) > kMaxSavedDepth) {
+    return make_error(ErrorKind::bad_data, "{}: not a saved conversation: brackets nested deeper than {}",
+                      path, kMaxSavedDepth);
   }
-  return messages;
+  const Json json = Json::parse(text, nullptr, false);
+  const bool has_messages = json.is_object() && json.contains("messages");
+  auto messages = chat::messages_from_json(has_messages ? json["messages"] : Json());
+  if (messages.ok()) return messages;
+  return make_error(ErrorKind::bad_data, "{}: not a saved conversation: {}", path, messages.error().message);
 }
 
 // One session at the keyboard.
@@ -188,6 +187,7 @@ class ChatCommand : public Command {
     model_.add_to(app);
     app.add_option("--system-prompt", system_, "(-sys) the system message")->type_name("TEXT");
     first_.add_to(app, "-p,--prompt", "the first message");
+    template_.add_to(app);
     app.add_flag("--single-turn", single_turn_, "(-st) leave after the first answer");
     app.add_option("-n,--predict,--n-predict", options_.n_predict, "most tokens of an answer; -1: no limit")
         ->capture_default_str()
@@ -204,6 +204,7 @@ class ChatCommand : public Command {
  private:
   ModelOptions model_;
   SamplingOptions sampling_;
+  TemplateOptions template_;
   TextOption first_;
   std::string system_;
   ConversationOptions options_;
@@ -215,11 +216,13 @@ Status ChatCommand::run() {
   if (first_.is_given()) {
     PLM_TRY(first, first_.read());
   }
+  PLM_TRY(options_.template_variables, template_.variables());
+  PLM_TRY(const std::string chosen_template, template_.chosen());
   PLM_TRY(auto engine, model_.load());
   PLM_TRY(auto sampler, sampling_.make_sampler(engine->tokenizer()));
   PLM_TRY(auto session, engine->new_session());
   options_.batch_size = model_.batch_size();
-  auto chat_template = tokenizer::ChatTemplate::detect(engine->tokenizer());
+  PLM_TRY(auto chat_template, chat::Template::create(engine->tokenizer(), chosen_template));
   Conversation conversation({session, sampler, engine->tokenizer()}, std::move(chat_template), options_);
   conversation.set_system(system_);
 

@@ -7,12 +7,11 @@
 
 namespace plm::cli {
 
-using tokenizer::ChatMessage;
+using chat::Message;
 using tokenizer::TokenId;
 
-Conversation::Conversation(const Writer& writer, tokenizer::ChatTemplate chat_template,
-                           ConversationOptions options)
-    : writer_(writer), template_(std::move(chat_template)), options_(options) {}
+Conversation::Conversation(const Writer& writer, chat::Template chat_template, ConversationOptions options)
+    : writer_(writer), template_(std::move(chat_template)), options_(std::move(options)) {}
 
 Result<Generated> Conversation::answer(std::string question, const Show& show) {
   messages_.push_back({.role = "user", .content = std::move(question)});
@@ -26,7 +25,7 @@ Result<Generated> Conversation::regenerate(const Show& show) {
   if (n < 2 || messages_[n - 1].role != "assistant" || messages_[n - 2].role != "user") {
     return make_error(ErrorKind::invalid_argument, "there is no answer to write anew");
   }
-  ChatMessage old_answer = std::move(messages_.back());
+  Message old_answer = std::move(messages_.back());
   messages_.pop_back();
   auto generated = write_answer(show);
   if (!generated.ok()) messages_.push_back(std::move(old_answer));
@@ -34,7 +33,7 @@ Result<Generated> Conversation::regenerate(const Show& show) {
 }
 
 void Conversation::reset() {
-  std::erase_if(messages_, [](const ChatMessage& message) { return message.role != "system"; });
+  std::erase_if(messages_, [](const Message& message) { return message.role != "system"; });
 }
 
 void Conversation::set_system(std::string text) {
@@ -42,8 +41,12 @@ void Conversation::set_system(std::string text) {
   if (!text.empty()) messages_.insert(messages_.begin(), {.role = "system", .content = std::move(text)});
 }
 
+Result<std::string> Conversation::render(std::span<const Message> messages) const {
+  return template_.render(messages, {.more = options_.template_variables});
+}
+
 Result<Generated> Conversation::write_answer(const Show& show) {
-  const std::string text = template_.apply(messages_, true);
+  PLM_TRY(const std::string text, render(messages_));
   if (Status status = catch_up(text); !status.ok()) {
     consumed_.clear();  // it is not known how far the session came
     return status.error();
@@ -70,9 +73,13 @@ Result<Generated> Conversation::write_answer(const Show& show) {
 Status Conversation::catch_up(const std::string& text) {
   cut_back(text);
   const bool is_new = consumed_.empty();
-  const auto tokens = is_new ? newest_turns()
-                             : writer_.tokenizer.encode(text.substr(consumed_.size()),
-                                                        {.add_special = false, .parse_special = true});
+  std::vector<TokenId> tokens;
+  if (is_new) {
+    PLM_TRY(tokens, newest_turns());
+  } else {
+    tokens = writer_.tokenizer.encode(text.substr(consumed_.size()),
+                                      {.add_special = false, .parse_special = true});
+  }
   PLM_TRY_STATUS(ensure_room(std::ssize(tokens)));
   marks_.push_back({.text_bytes = consumed_.size(), .position = writer_.session.position()});
   const double start = seconds_now();
@@ -85,12 +92,12 @@ Status Conversation::catch_up(const std::string& text) {
 
 // The conversation from its beginning, or with context_shift from the first turn that leaves a quarter of the
 // context for the answer; the last turn in any case.
-std::vector<TokenId> Conversation::newest_turns() const {
+Result<std::vector<TokenId>> Conversation::newest_turns() const {
   const int64_t capacity = writer_.session.capacity();
-  std::vector<ChatMessage> messages = messages_;
+  std::vector<Message> messages = messages_;
   while (true) {
-    auto tokens = writer_.tokenizer.encode(template_.apply(messages, true),
-                                           {.add_special = true, .parse_special = true});
+    PLM_TRY(const std::string text, render(messages));
+    auto tokens = writer_.tokenizer.encode(text, {.add_special = true, .parse_special = true});
     const auto first =
         std::find_if(messages.begin(), messages.end(), [](const auto& m) { return m.role != "system"; });
     if (first == messages.end()) return tokens;
@@ -144,13 +151,9 @@ bool Conversation::drop_oldest(int64_t n_needed) {
 }
 
 int64_t Conversation::system_tokens() const {
-  std::string system = template_.default_system;
-  if (!messages_.empty() && messages_.front().role == "system") system = messages_.front().content;
-  if (system.empty()) return 0;
-  const std::vector<ChatMessage> only = {{.role = "system", .content = system}};
-  const auto tokens =
-      writer_.tokenizer.encode(template_.apply(only, false), {.add_special = true, .parse_special = true});
-  return std::ssize(tokens);
+  const std::string opening = template_.opening(messages_, {.more = options_.template_variables});
+  if (opening.empty()) return 0;
+  return std::ssize(writer_.tokenizer.encode(opening, {.add_special = true, .parse_special = true}));
 }
 
 }  // namespace plm::cli

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "chat/template.h"
 #include "cli/generate.h"
-#include "tokenizer/chat_template.h"
 
 namespace plm::cli {
 
@@ -16,6 +16,7 @@ struct ConversationOptions {
   int64_t batch_size = 1024;
   bool context_shift = false;  // drop the oldest turns when the context is full
   bool show_special = false;
+  chat::Json template_variables = chat::Json::object();  // further variables of the template
 };
 
 // Only what the cache does not hold yet is run: an answer costs its question and itself, whatever came
@@ -24,7 +25,7 @@ class Conversation {
  public:
   using Show = std::function<Status(std::string_view)>;
 
-  Conversation(const Writer& writer, tokenizer::ChatTemplate chat_template, ConversationOptions options);
+  Conversation(const Writer& writer, chat::Template chat_template, ConversationOptions options);
 
   // Adds a message of the user and writes the answer. When that fails the message is taken back. An
   // interrupted answer stays as far as it came.
@@ -38,8 +39,8 @@ class Conversation {
   // Replaces the system message, or with an empty text removes it. The messages stay.
   void set_system(std::string text);
 
-  const std::vector<tokenizer::ChatMessage>& messages() const { return messages_; }
-  void set_messages(std::vector<tokenizer::ChatMessage> messages) { messages_ = std::move(messages); }
+  const std::vector<chat::Message>& messages() const { return messages_; }
+  void set_messages(std::vector<chat::Message> messages) { messages_ = std::move(messages); }
 
   // Of all questions read and answers written so far; n_steps as in Generated.
   struct Totals {
@@ -58,15 +59,16 @@ class Conversation {
   Result<Generated> write_answer(const Show& show);
   Status catch_up(const std::string& text);
   void cut_back(const std::string& text);
-  std::vector<tokenizer::TokenId> newest_turns() const;
+  Result<std::string> render(std::span<const chat::Message> messages) const;
+  Result<std::vector<tokenizer::TokenId>> newest_turns() const;
   Status ensure_room(int64_t n_tokens);
   bool drop_oldest(int64_t n_needed);
   int64_t system_tokens() const;
 
   Writer writer_;
-  tokenizer::ChatTemplate template_;
+  chat::Template template_;
   ConversationOptions options_;
-  std::vector<tokenizer::ChatMessage> messages_;
+  std::vector<chat::Message> messages_;
   Totals totals_;
 
   std::string consumed_;     // the text that the session has run, dropped parts included

@@ -10,6 +10,7 @@
 #include "cli/model_options.h"
 #include "cli/output.h"
 #include "cli/sampling_options.h"
+#include "cli/template_options.h"
 #include "server/server.h"
 
 namespace plm::cli {
@@ -32,6 +33,7 @@ class ServeCommand : public Command {
 
   ModelOptions model_;
   SamplingOptions sampling_;
+  TemplateOptions template_;
   std::string host_ = "127.0.0.1", alias_, api_key_file_, tls_key_, tls_certificate_, pooling_ = "mean";
   std::vector<std::string> api_keys_, cors_origins_;
   int port_ = 8080, n_slots_ = 4;
@@ -73,6 +75,7 @@ void ServeCommand::add_options(CLI::App& app) {
   app.add_flag("--metrics,!--no-metrics", shows_metrics_, "answer under /metrics, for Prometheus");
   app.add_flag("--log-requests,!--no-log-requests", logs_,
                "a line on stderr for each request, without its text");
+  template_.add_to(app);
   sampling_.add_to(app);
 }
 
@@ -120,7 +123,10 @@ Result<server::ServerOptions> ServeCommand::server_options() const {
 
 Result<std::unique_ptr<server::Api>> ServeCommand::make_api(scheduler::Scheduler& scheduler,
                                                             const runtime::Engine& engine) const {
+  PLM_TRY(const std::string chosen_template, template_.chosen());
+  PLM_TRY(auto chat_template, chat::Template::create(engine.tokenizer(), chosen_template));
   server::ApiOptions options;
+  PLM_TRY(options.template_variables, template_.variables());
   const std::string& path = engine.file().path();
   options.model_path = path;
   options.model_name = alias_.empty() ? path.substr(path.rfind('/') + 1) : alias_;
@@ -132,7 +138,7 @@ Result<std::unique_ptr<server::Api>> ServeCommand::make_api(scheduler::Scheduler
   options.shows_slots = shows_slots_;
   options.shows_metrics = shows_metrics_;
   options.patience = std::chrono::seconds(timeout_);
-  return std::make_unique<server::Api>(scheduler, std::move(options));
+  return std::make_unique<server::Api>(scheduler, std::move(chat_template), std::move(options));
 }
 
 // SIGTERM and Ctrl-C: what was accepted is answered; with a second one it is not.

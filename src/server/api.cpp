@@ -122,8 +122,11 @@ int64_t seconds_since_1970() {
       .count();
 }
 
-Api::Api(scheduler::Scheduler& scheduler, ApiOptions options)
-    : scheduler_(scheduler), options_(std::move(options)), started_(seconds_since_1970()) {}
+Api::Api(scheduler::Scheduler& scheduler, chat::Template chat_template, ApiOptions options)
+    : scheduler_(scheduler),
+      template_(std::move(chat_template)),
+      options_(std::move(options)),
+      started_(seconds_since_1970()) {}
 
 std::span<const Api::Route> Api::routes() {
   static constexpr std::array kRoutes = {

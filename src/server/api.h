@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "chat/template.h"
 #include "scheduler/scheduler.h"
 #include "server/answer_format.h"
 #include "server/generation.h"
@@ -20,6 +21,7 @@ struct ApiOptions {
   std::string model_name;  // as clients call it
   std::string model_path;
   runtime::SamplerOptions sampling;  // of requests that do not say
+  chat::Json template_variables = chat::Json::object();
   scheduler::Pooling pooling = scheduler::Pooling::mean;
   bool shows_slots = true, shows_metrics = false;
   std::chrono::seconds patience{600};  // for a slot
@@ -44,7 +46,7 @@ Json error_json(int status, std::string_view message);
 class Api {
  public:
   // The scheduler must outlive it.
-  Api(scheduler::Scheduler& scheduler, ApiOptions options);
+  Api(scheduler::Scheduler& scheduler, chat::Template chat_template, ApiOptions options);
 
   // Answers a request of somebody who may ask. For many threads at once.
   void handle(Exchange& exchange) const;
@@ -80,6 +82,7 @@ class Api {
   const tokenizer::Tokenizer& tokenizer() const { return scheduler_.engine().tokenizer(); }
 
   scheduler::Scheduler& scheduler_;
+  chat::Template template_;
   ApiOptions options_;
   int64_t started_;
 };

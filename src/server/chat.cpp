@@ -102,7 +102,7 @@ class ChatFormat final : public AnswerFormat {
 
 // What a client may ask for and would miss if it were passed over.
 Status refuse_unsupported(const Fields& fields) {
-  for (const std::string_view name : {"tools", "functions", "grammar", "json_schema", "audio"}) {
+  for (const std::string_view name : {"functions", "grammar", "json_schema", "audio"}) {
     const Json* value = fields.find(name);
     if (value != nullptr && !value->empty()) {
       return make_error(ErrorKind::unsupported, "field {}: not supported by this server", name);
@@ -126,7 +126,7 @@ void Api::chat_completions(Exchange& exchange) const {
     PLM_TRY(const bool tells_logprobs, fields.boolean("logprobs", false));
     PLM_TRY(const int64_t n_top, fields.integer("top_logprobs", 0, 0, kMaxTopLogprobs));
     generation.request.n_top = tells_logprobs ? static_cast<int>(n_top) : -1;
-    PLM_TRY(ChatPrompt prompt, render_chat(fields, tokenizer()));
+    PLM_TRY(ChatPrompt prompt, render_chat(fields, template_, options_.template_variables));
     for (std::string& text : prompt.stop_texts) generation.request.stop_texts.push_back(std::move(text));
     PLM_TRY(auto tokens, prompt_tokens(prompt.text));
     ChatFormat format({.id = new_id("chatcmpl-"),

@@ -1,64 +1,74 @@
 #include "server/chat_prompt.h"
 
-#include "tokenizer/chat_template.h"
-
 namespace plm::server {
 
 namespace {
 
-constexpr int64_t kMaxMessages = 4096;
+// Fields are named as elsewhere in the API's errors.
+Error as_field(const Error& error) { return {error.kind, "field " + error.message}; }
+
+Status check_message(const Json& json, chat::Message& message, size_t index) {
+  const Fields fields(json, fmt::format("messages[{}].", index));
+  if (message.role == "developer") message.role = "system";
+  const bool is_known = message.role == "system" || message.role == "user" || message.role == "assistant" ||
+                        message.role == "tool";
+  if (!is_known) return fields.wrong("role", "system, developer, user, assistant or tool");
+  if (!fields.has("content") && message.tool_calls.is_null()) {
+    return fields.wrong("content", "a string or a list of text parts");
+  }
+  return {};
+}
+
+Result<std::vector<chat::Message>> read_messages(const Fields& fields) {
+  const Json* field = fields.find("messages");
+  if (field == nullptr || !field->is_array() || field->empty() || std::ssize(*field) > kMaxMessages) {
+    return fields.wrong("messages", fmt::format("a list of 1 to {} messages", kMaxMessages));
+  }
+  auto messages = chat::messages_from_json(*field);
+  if (!messages.ok()) return as_field(messages.error());
+  for (size_t i = 0; i < messages->size(); ++i) {
+    PLM_TRY_STATUS(check_message((*field)[i], (*messages)[i], i));
+  }
+  return messages;
+}
+
+// Null where the model shall not know of any.
+Result<chat::Json> read_tools(const Fields& fields, const chat::Template& chat_template) {
+  const Json* field = fields.find("tools");
+  if (field == nullptr) return chat::Json(nullptr);
+  if (field->is_array() && std::ssize(*field) > kMaxTools) {
+    return fields.wrong("tools", fmt::format("at most {} tools", kMaxTools));
+  }
+  auto tools = chat::tools_from_json(*field);
+  if (!tools.ok()) return as_field(tools.error());
+  const Json* choice = fields.find("tool_choice");
+  if (choice != nullptr && *choice == "none") return chat::Json(nullptr);
+  if (choice != nullptr && *choice != "auto") {
+    return make_error(ErrorKind::unsupported, "field tool_choice: only none and auto are supported");
+  }
+  if (!tools->is_null() && !chat_template.knows_tools()) {
+    return make_error(ErrorKind::unsupported, "field tools: the model's chat template knows of none");
+  }
+  return tools;
+}
 
 }  // namespace
 
-Result<std::string> content_text(const Json& content, std::string_view name) {
-  if (content.is_string()) return content.get<std::string>();
-  if (!content.is_array()) {
-    return make_error(ErrorKind::invalid_argument,
-                      "field {}: found {}, expected a string or a list of text parts", name,
-                      described(content));
+Result<ChatPrompt> render_chat(const Fields& fields, const chat::Template& chat_template,
+                               const chat::Json& variables) {
+  PLM_TRY(const std::vector<chat::Message> messages, read_messages(fields));
+  chat::TemplateInputs inputs{.more = variables};
+  PLM_TRY(inputs.tools, read_tools(fields, chat_template));
+  PLM_TRY(inputs.add_generation_prompt, fields.boolean("add_generation_prompt", true));
+  if (const Json* more = fields.find("chat_template_kwargs"); more != nullptr) {
+    if (!more->is_object()) return fields.wrong("chat_template_kwargs", "an object");
+    inputs.more.update(*more);
   }
-  std::string text;
-  for (const Json& part : content) {
-    const auto type = part.is_object() ? part.find("type") : part.end();
-    const bool is_text =
-        type != part.end() && (*type == "text" || *type == "input_text" || *type == "output_text");
-    if (!is_text) {
-      return make_error(ErrorKind::unsupported, "field {}: only parts of the type text are supported", name);
-    }
-    PLM_TRY(const std::string piece, Fields(part, fmt::format("{}.", name)).text("text", ""));
-    text += piece;
-  }
-  return text;
-}
-
-Result<ChatPrompt> render_chat(const Fields& fields, const tokenizer::Tokenizer& tokenizer) {
-  const Json* messages = fields.find("messages");
-  if (messages == nullptr || !messages->is_array() || messages->empty() ||
-      std::ssize(*messages) > kMaxMessages) {
-    return fields.wrong("messages", fmt::format("a list of 1 to {} messages", kMaxMessages));
-  }
-  std::vector<tokenizer::ChatMessage> read;
-  for (size_t i = 0; i < messages->size(); ++i) {
-    const Json& message = (*messages)[i];
-    const std::string name = fmt::format("messages[{}]", i);
-    if (!message.is_object()) {
-      return make_error(ErrorKind::invalid_argument, "field {}: found {}, expected an object", name,
-                        described(message));
-    }
-    const Fields message_fields(message, name + ".");
-    PLM_TRY(std::string role, message_fields.text("role", ""));
-    if (role == "developer") role = "system";
-    if (role != "system" && role != "user" && role != "assistant" && role != "tool") {
-      return message_fields.wrong("role", "system, developer, user, assistant or tool");
-    }
-    const Json* content = message_fields.find("content");
-    if (content == nullptr) return message_fields.wrong("content", "a string or a list of text parts");
-    PLM_TRY(std::string text, content_text(*content, name + ".content"));
-    read.push_back({.role = std::move(role), .content = std::move(text)});
-  }
-  const auto chat_template = tokenizer::ChatTemplate::detect(tokenizer);
-  return ChatPrompt{.text = chat_template.apply(read, /*add_generation_prompt=*/true),
-                    .stop_texts = chat_template.stop_texts()};
+  auto text = chat_template.render(messages, inputs);
+  // The template was parsed when the server began: what fails now is in the request.
+  if (!text.ok()) return Error{ErrorKind::invalid_argument, text.error().message};
+  return ChatPrompt{
+      .text = *std::move(text), .stop_texts = chat_template.stop_texts(), .tools = std::move(inputs.tools)};
 }
 
 }  // namespace plm::server

@@ -1,26 +1,28 @@
-// From the messages of a chat request to the text the model was trained on.
+// From a chat request to the text the model was trained on.
 #pragma once
 
 #include <string>
 #include <vector>
 
+#include "chat/template.h"
 #include "server/json.h"
-#include "tokenizer/tokenizer.h"
 
 namespace plm::server {
+
+inline constexpr int64_t kMaxMessages = 4096;
+inline constexpr int64_t kMaxTools = 128;
 
 struct ChatPrompt {
   std::string text;  // to be encoded with parse_special
   std::vector<std::string>
-      stop_texts;  // at which an answer of this form ends, besides the model's own tokens
+      stop_texts;    // at which an answer of this form ends, besides the model's own tokens
+  chat::Json tools;  // those the text tells of; null for none
 };
 
-// Of fields "messages" (text parts only) and those that say what the template shall write. Fails with
-// invalid_argument on messages that are none, and with unsupported on what a template here cannot do.
-Result<ChatPrompt> render_chat(const Fields& fields, const tokenizer::Tokenizer& tokenizer);
-
-// The text of a message's content: a string, or a list of parts with type "text" (also "input_text",
-// "output_text"); `name` is the field's for errors.
-Result<std::string> content_text(const Json& content, std::string_view name);
+// Of the fields "messages" (text parts only), "tools", "tool_choice", "add_generation_prompt" and
+// "chat_template_kwargs", whose variables go before `variables`. Fails with invalid_argument on messages that
+// are none or that the template refuses, and with unsupported on what the template here cannot do.
+Result<ChatPrompt> render_chat(const Fields& fields, const chat::Template& chat_template,
+                               const chat::Json& variables);
 
 }  // namespace plm::server

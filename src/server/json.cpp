@@ -2,34 +2,12 @@
 
 #include <cmath>
 
+#include "base/json_depth.h"
+
 namespace plm::server {
 
-namespace {
-
-// Of the brackets outside strings; the parser itself checks the rest.
-int nesting(std::string_view text) {
-  int depth = 0, deepest = 0;
-  bool in_string = false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (in_string) {
-      if (c == '\\') ++i;
-      if (c == '"') in_string = false;
-    } else if (c == '"') {
-      in_string = true;
-    } else if (c == '[' || c == '{') {
-      deepest = std::max(deepest, ++depth);
-    } else if (c == ']' || c == '}') {
-      --depth;
-    }
-  }
-  return deepest;
-}
-
-}  // namespace
-
 Result<Json> parse_json_object(std::string_view text) {
-  if (nesting(text) > kMaxJsonDepth) {
+  if (json_depth(text) > kMaxJsonDepth) {
     return make_error(ErrorKind::invalid_argument, "the body is nested deeper than {} brackets",
                       kMaxJsonDepth);
   }

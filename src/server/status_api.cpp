@@ -42,7 +42,7 @@ void Api::props(Exchange& exchange) const {
                       {"total_slots", scheduler_.options().n_slots},
                       {"model_alias", options_.model_name},
                       {"model_path", options_.model_path},
-                      {"chat_template", tokenizer().chat_template()},
+                      {"chat_template", template_.source()},
                       {"build_info", "plm-" PLM_VERSION},
                       {"cache",
                        {{"type", tensor_type_name(engine.cache_type())},

@@ -46,7 +46,7 @@ void Api::detokenize(Exchange& exchange) const {
 }
 
 void Api::apply_template(Exchange& exchange) const {
-  auto prompt = render_chat(Fields(exchange.body), tokenizer());
+  auto prompt = render_chat(Fields(exchange.body), template_, options_.template_variables);
   if (!prompt.ok()) return exchange.fail(prompt.error());
   exchange.send(200, {{"prompt", prompt->text}});
 }
@@ -59,7 +59,7 @@ void Api::tokenizer_info(Exchange& exchange) const {
                       {"bos_token", text(tokenizer().bos())},
                       {"eos_token", text(tokenizer().eos())},
                       {"pad_token", text(tokenizer().padding())},
-                      {"chat_template", tokenizer().chat_template()}});
+                      {"chat_template", template_.source()}});
 }
 
 }  // namespace plm::server

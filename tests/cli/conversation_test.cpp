@@ -27,7 +27,7 @@ class ConversationTest : public ::testing::Test {
     conversation_options.n_predict = 12;
     conversation_options.context_shift = context_shift;
     conversation_.emplace(Writer{*session_, *sampler_, engine_->tokenizer()},
-                          tokenizer::ChatTemplate::detect(engine_->tokenizer()), conversation_options);
+                          *chat::Template::create(engine_->tokenizer()), conversation_options);
   }
   std::string answer(const std::string& question) { return text(conversation_->answer(question, ignore_)); }
   static std::string text(const Result<Generated>& generated) {

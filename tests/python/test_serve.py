@@ -8,6 +8,8 @@ import subprocess
 import threading
 
 import pytest
+from chat_templates import TEMPLATES, TOOLS
+from hf_jinja import environment
 from plm_server import Server
 
 openai = pytest.importorskip("openai", reason="the openai client is not installed")
@@ -233,6 +235,20 @@ def test_tokens_go_there_and_back(server):
     assert "Hi" in prompt
 
 
+def test_prompts_are_written_by_the_template_with_tools_and_variables(plm, tmp_path):
+    source = TEMPLATES["chatml-tools"]
+    (tmp_path / "t.jinja").write_text(source + "{{ mood }}")
+    messages = [{"role": "user", "content": "Hi"}]
+    with Server(plm, "--chat-template-file", tmp_path / "t.jinja", "--chat-template-kwargs", '{"mood": "calm"}') as server:
+        assert server.ok("/props")["chat_template"] == source + "{{ mood }}"
+        prompt = server.ok("/apply-template", {"messages": messages, "tools": TOOLS})["prompt"]
+        theirs = environment().from_string(source).render(messages=messages, tools=TOOLS, add_generation_prompt=True)
+        assert prompt == theirs + "calm"
+        body = {"messages": messages, "tools": TOOLS, "tool_choice": "none", "chat_template_kwargs": {"mood": "glad"}}
+        prompt = server.ok("/apply-template", body)["prompt"]
+        assert prompt == environment().from_string(source).render(messages=messages, add_generation_prompt=True) + "glad"
+
+
 def test_the_server_tells_how_it_is(server):
     assert server.ok("/health") == {"status": "ok"}
     props = server.ok("/props")
@@ -372,6 +388,10 @@ BAD_BODIES = [
     b'{"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}',
     b'{"messages": [{"role": "user", "content": [{"type": "text", "text": 5}]}]}',
     b'{"messages": [{"role": "user", "content": "x"}], "tools": [{"type": "function"}]}',
+    b'{"messages": [{"role": "user", "content": "x"}], "tools": 5}',
+    b'{"messages": [{"role": "user", "content": "x"}], "chat_template_kwargs": 5}',
+    b'{"messages": [{"role": "user", "content": "x"}], "add_generation_prompt": 5}',
+    b'{"messages": [{"role": "assistant", "tool_calls": 5}]}', b'{"messages": [{"role": "assistant", "tool_calls": [{}]}]}',
     b'{"messages": [{"role": "user", "content": "x"}], "response_format": {"type": "json_object"}}',
     b'{"messages": [{"role": "user", "content": "x"}], "response_format": 5}',
     b'{"messages": [{"role": "user", "content": "x"}], "top_logprobs": -1}',

@@ -106,7 +106,7 @@ TEST(Generation, RefusesWhatIsOutOfRangeByName) {
 TEST(ChatPrompt, TakesTextOnly) {
   const auto render = [](std::string_view body) {
     const Json json = *parse_json_object(body);
-    return render_chat(Fields(json), bundled_tokenizer());
+    return render_chat(Fields(json), *chat::Template::create(bundled_tokenizer()), chat::Json::object());
   };
   const auto prompt = render(R"({"messages": [{"role": "developer", "content": "S"},
       {"role": "user", "content": [{"type": "text", "text": "Hel"}, {"type": "text", "text": "lo"}]}]})");
@@ -116,6 +116,42 @@ TEST(ChatPrompt, TakesTextOnly) {
             ErrorKind::unsupported);
   EXPECT_FALSE(render(R"({"messages": [{"role": "user"}]})").ok());
   EXPECT_FALSE(render(R"({"messages": {}})").ok());
+}
+
+TEST(ChatPrompt, GivesTheTemplateToolsAndVariablesOfTheRequest) {
+  const auto chat_template = chat::Template::create(
+      bundled_tokenizer(),
+      "{{ tools[0].function.name if tools }} {{ x }} {{ y }} {{ add_generation_prompt }}");
+  const auto render = [&](std::string_view more) {
+    const Json json = *parse_json_object(R"({"messages": [{"role": "user", "content": ""}],
+        "tools": [{"type": "function", "function": {"name": "f"}}], )" +
+                                         std::string(more) + "}");
+    const auto prompt = render_chat(Fields(json), *chat_template, {{"x", 1}, {"y", 2}});
+    return prompt.ok() ? prompt->text : prompt.error().message;
+  };
+  EXPECT_EQ(render(R"("chat_template_kwargs": {"y": 3})"), "f 1 3 True");
+  EXPECT_EQ(render(R"("tool_choice": "none", "add_generation_prompt": false)"), " 1 2 False");
+  EXPECT_NE(render(R"("tool_choice": "required")").find("tool_choice"), std::string::npos);
+  EXPECT_NE(render(R"("chat_template_kwargs": 5)").find("chat_template_kwargs"), std::string::npos);
+}
+
+TEST(ChatPrompt, ThatTheTemplateCannotWriteIsAMistakeOfTheRequest) {
+  const Json json = *parse_json_object(R"({"messages": [{"role": "user", "content": "x"}]})");
+  for (const char* source : {"{{ raise_exception('no') }}", "{{ messages[0].content + 1 }}"}) {
+    const auto prompt =
+        render_chat(Fields(json), *chat::Template::create(bundled_tokenizer(), source), chat::Json::object());
+    ASSERT_FALSE(prompt.ok());
+    EXPECT_EQ(prompt.error().kind, ErrorKind::invalid_argument) << prompt.error().message;
+  }
+}
+
+TEST(ChatPrompt, TellsOfToolsOnlyATemplateThatKnowsThem) {
+  const Json json = *parse_json_object(R"({"messages": [{"role": "user", "content": "x"}],
+      "tools": [{"type": "function", "function": {"name": "f"}}]})");
+  const auto prompt =
+      render_chat(Fields(json), *chat::Template::create(bundled_tokenizer(), "chatml"), chat::Json::object());
+  ASSERT_FALSE(prompt.ok());
+  EXPECT_EQ(prompt.error().kind, ErrorKind::unsupported);
 }
 
 HttpHead head_with(std::vector<std::pair<std::string, std::string>> headers) {
