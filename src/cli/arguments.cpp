@@ -20,7 +20,7 @@ constexpr std::array kLongNames = {
     LongName{"-hf", "--hf-repo"},       LongName{"-hfr", "--hf-repo"},
     LongName{"-hff", "--hf-file"},      LongName{"-hft", "--hf-token"},
     LongName{"-np", "--parallel"},      LongName{"-to", "--timeout"},
-    LongName{"-cram", "--cache-ram"},
+    LongName{"-cram", "--cache-ram"},   LongName{"-jf", "--json-schema-file"},
 };
 
 bool is_number_like(std::string_view text) {

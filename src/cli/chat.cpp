@@ -8,6 +8,7 @@
 #include "base/json_depth.h"
 #include "cli/commands.h"
 #include "cli/conversation.h"
+#include "cli/grammar_options.h"
 #include "cli/interrupt.h"
 #include "cli/line_editor.h"
 #include "cli/model_options.h"
@@ -196,6 +197,7 @@ class ChatCommand : public Command {
                  "when the context is full, drop the oldest turns and go on");
     app.add_flag("--special", options_.show_special, "show control tokens");
     app.add_flag("--no-perf", no_perf_, "no rates on stderr at the end");
+    grammar_.add_to(app);
     sampling_.add_to(app);
   }
 
@@ -204,6 +206,7 @@ class ChatCommand : public Command {
  private:
   ModelOptions model_;
   SamplingOptions sampling_;
+  GrammarOptions grammar_;
   TemplateOptions template_;
   TextOption first_;
   std::string system_;
@@ -219,7 +222,8 @@ Status ChatCommand::run() {
   PLM_TRY(options_.template_variables, template_.variables());
   PLM_TRY(const std::string chosen_template, template_.chosen());
   PLM_TRY(auto engine, model_.load());
-  PLM_TRY(auto sampler, sampling_.make_sampler(engine->tokenizer()));
+  PLM_TRY(auto constraint, grammar_.constraint(engine->tokenizer()));
+  PLM_TRY(auto sampler, sampling_.make_sampler(engine->tokenizer(), std::move(constraint)));
   PLM_TRY(auto session, engine->new_session());
   options_.batch_size = model_.batch_size();
   PLM_TRY(auto chat_template, chat::Template::create(engine->tokenizer(), chosen_template));

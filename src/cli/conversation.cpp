@@ -56,6 +56,7 @@ Result<Generated> Conversation::write_answer(const Show& show) {
   options.show_special = options_.show_special;
   options.stop_texts = template_.stop_texts();
   if (options_.context_shift) options.make_room = [this] { return drop_oldest(1); };
+  writer_.sampler.begin_answer();
   auto generated = generate(writer_, options, show);
   if (!generated.ok()) {
     consumed_.clear();

@@ -81,7 +81,7 @@ Status feed(const Writer& writer, std::span<const TokenId> tokens, int64_t batch
     const bool is_last = n == tokens.size();
     PLM_TRY_STATUS(writer.session.decode(tokens.first(n), is_last ? LogitsWanted::last : LogitsWanted::none,
                                          interrupt_flag()));
-    for (const TokenId token : tokens.first(n)) writer.sampler.accept(token);
+    for (const TokenId token : tokens.first(n)) writer.sampler.accept_prompt(token);
     tokens = tokens.subspan(n);
   }
   return {};

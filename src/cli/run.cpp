@@ -7,6 +7,7 @@
 
 #include "cli/commands.h"
 #include "cli/generate.h"
+#include "cli/grammar_options.h"
 #include "cli/interrupt.h"
 #include "cli/model_options.h"
 #include "cli/output.h"
@@ -41,6 +42,7 @@ class RunCommand : public Command {
     app.add_flag("-e,--escape,!--no-escape", escape_, "read \\n, \\t, \\\\ and the like in -p");
     app.add_flag("--special", show_special_, "show control tokens");
     app.add_flag("--no-perf", no_perf_, "no rates on stderr at the end");
+    grammar_.add_to(app);
     sampling_.add_to(app);
   }
 
@@ -52,6 +54,7 @@ class RunCommand : public Command {
 
   ModelOptions model_;
   SamplingOptions sampling_;
+  GrammarOptions grammar_;
   TextOption prompt_;
   std::vector<std::string> stop_texts_;
   int64_t n_predict_ = -1, n_keep_ = 0;
@@ -125,7 +128,8 @@ void say_why(StopReason reason, const runtime::Session& session) {
 Status RunCommand::run() {
   PLM_TRY(const std::string text, prompt_.read());
   PLM_TRY(auto engine, model_.load());
-  PLM_TRY(auto sampler, sampling_.make_sampler(engine->tokenizer()));
+  PLM_TRY(auto constraint, grammar_.constraint(engine->tokenizer()));
+  PLM_TRY(auto sampler, sampling_.make_sampler(engine->tokenizer(), std::move(constraint)));
   PLM_TRY(auto session, engine->new_session());
   PLM_TRY(auto tokens, prompt_tokens(*engine, text));
   PLM_TRY(tokens, fit(std::move(tokens), session.capacity()));

@@ -88,8 +88,10 @@ Result<runtime::SamplerOptions> SamplingOptions::make_options(const tokenizer::T
   return options;
 }
 
-Result<runtime::Sampler> SamplingOptions::make_sampler(const tokenizer::Tokenizer& tokenizer) const {
+Result<runtime::Sampler> SamplingOptions::make_sampler(
+    const tokenizer::Tokenizer& tokenizer, std::shared_ptr<const grammar::Constraint> constraint) const {
   PLM_TRY(auto options, make_options(tokenizer));
+  options.constraint = std::move(constraint);
   return runtime::Sampler::create(std::move(options), static_cast<int64_t>(tokenizer.vocabulary_size()));
 }
 

@@ -15,9 +15,10 @@ class SamplingOptions {
  public:
   void add_to(CLI::App& app);
 
-  // These settings for a vocabulary, and a sampler with them.
+  // These settings for a vocabulary, and a sampler with them; `constraint` may be null.
   Result<runtime::SamplerOptions> make_options(const tokenizer::Tokenizer& tokenizer) const;
-  Result<runtime::Sampler> make_sampler(const tokenizer::Tokenizer& tokenizer) const;
+  Result<runtime::Sampler> make_sampler(const tokenizer::Tokenizer& tokenizer,
+                                        std::shared_ptr<const grammar::Constraint> constraint) const;
 
  private:
   runtime::SamplerOptions options_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <random>
@@ -147,12 +148,15 @@ struct Sampler::State {
         seed(options.seed ? *options.seed : seed_from_system()),
         random(seed),
         mirostat(options.mirostat_tau, options.mirostat_eta) {
+    if (options.constraint != nullptr) matcher.emplace(options.constraint);
     for (const auto& [id, bias] : options.logit_bias) biases[id] += bias;
     std::ranges::sort(options.dry_breakers, {}, &DryBreaker::head);
   }
 
   void apply(SamplerStage stage);
   Result<TokenId> sample(std::span<const float> logits);
+  // The logits of what the constraint allows, the rest -infinity.
+  std::span<const float> narrow(std::span<const float> logits, const grammar::Matcher::Allowed& allowed);
 
   SamplerOptions options;
   int64_t vocabulary_size;
@@ -162,7 +166,27 @@ struct Sampler::State {
   std::unordered_map<TokenId, float> biases;
   std::vector<TokenId> history;
   Candidates candidates;
+  std::optional<grammar::Matcher> matcher;
+  Status matched;               // of the last token accepted
+  std::vector<float> narrowed;  // logits
 };
+
+std::span<const float> Sampler::State::narrow(std::span<const float> logits,
+                                              const grammar::Matcher::Allowed& allowed) {
+  narrowed.assign(logits.size(), -std::numeric_limits<float>::infinity());
+  for (size_t word = 0; word < allowed.bits.size(); ++word) {
+    for (uint64_t rest = allowed.bits[word]; rest != 0; rest &= rest - 1) {
+      const size_t id = word * 64 + static_cast<size_t>(std::countr_zero(rest));
+      narrowed[id] = logits[id];
+    }
+  }
+  if (allowed.can_end) {
+    for (const TokenId id : options.constraint->tokens().end_ids()) {
+      narrowed[static_cast<size_t>(id)] = logits[static_cast<size_t>(id)];
+    }
+  }
+  return narrowed;
+}
 
 void Sampler::State::apply(SamplerStage stage) {
   switch (stage) {
@@ -188,12 +212,20 @@ void Sampler::State::apply(SamplerStage stage) {
 }
 
 Result<TokenId> Sampler::State::sample(std::span<const float> logits) {
+  if (matcher) {
+    PLM_TRY_STATUS(matched);
+    PLM_TRY(const auto allowed, matcher->allowed());
+    // Nothing can follow: the answer ends, even where its end is banned.
+    if (!allowed.can_go_on) return options.constraint->tokens().end_ids().front();
+    logits = narrow(logits, allowed);
+  }
   PLM_TRY_STATUS(candidates.assign(logits));
   if (!biases.empty()) {
     candidates.change_each(biases, [](float bias, float& logit) { logit += bias; });
   }
   if (!biases.empty() && !std::isfinite(candidates.max_logit())) {
-    return make_error(ErrorKind::bad_data, "cannot choose a token: the logit bias leaves none to choose");
+    return make_error(ErrorKind::invalid_argument,
+                      "cannot choose a token: the logit bias leaves none to choose");
   }
   const bool is_greedy = options.temperature <= 0.0f;
   if (options.mirostat == 2 && !is_greedy) {
@@ -218,6 +250,11 @@ Sampler::~Sampler() = default;
 
 Result<Sampler> Sampler::create(SamplerOptions options, int64_t vocabulary_size) {
   PLM_TRY_STATUS(check_options(options, vocabulary_size));
+  if (options.constraint != nullptr &&
+      static_cast<int64_t>(options.constraint->tokens().vocabulary_size()) > vocabulary_size) {
+    return make_error(ErrorKind::invalid_argument, "the constraint is of a vocabulary of {} tokens, not {}",
+                      options.constraint->tokens().vocabulary_size(), vocabulary_size);
+  }
   return Sampler(std::make_unique<State>(std::move(options), vocabulary_size));
 }
 
@@ -226,9 +263,20 @@ Result<TokenId> Sampler::sample(std::span<const float> logits) {
   return state_->sample(logits);
 }
 
-void Sampler::accept(TokenId token) { state_->history.push_back(token); }
+void Sampler::accept_prompt(TokenId token) { state_->history.push_back(token); }
+
+void Sampler::accept(TokenId token) {
+  state_->history.push_back(token);
+  if (state_->matcher && state_->matched.ok()) state_->matched = state_->matcher->accept(token);
+}
+
+void Sampler::begin_answer() {
+  state_->matched = {};
+  if (state_->matcher) state_->matcher->reset();
+}
 
 void Sampler::reset() {
+  begin_answer();
   state_->history.clear();
   state_->random = RandomGenerator(state_->seed);
   state_->mirostat = Mirostat(state_->options.mirostat_tau, state_->options.mirostat_eta);

@@ -1,5 +1,6 @@
-// Chooses the next token from the logits. Names, order, meaning and defaults are llama.cpp's (common/sampling
-// and llama-sampler.cpp), so that settings carry over; the random numbers are our own.
+// Chooses the next token from the logits, of those that a grammar allows where there is one. Names, order,
+// meaning and defaults are llama.cpp's (common/sampling and llama-sampler.cpp), so that settings carry over;
+// the random numbers are our own.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "grammar/constraint.h"
 #include "tokenizer/token.h"
 
 namespace plm::runtime {
@@ -65,6 +67,9 @@ struct SamplerOptions {
   float mirostat_eta = 0.1f;
 
   std::vector<std::pair<TokenId, float>> logit_bias;  // added first of all; -infinity bans a token
+
+  // What is not in its grammar is not chosen, whatever the rest says. Null: anything goes.
+  std::shared_ptr<const grammar::Constraint> constraint;
 };
 
 // The sampler of one sequence: its settings, random numbers and memory of what was accepted. Not for several
@@ -78,11 +83,16 @@ class Sampler {
   ~Sampler();
 
   // logits: one for each token of the vocabulary, not changed. Does not accept the token. Fails with bad_data
-  // on a NaN or +infinity, or when every logit is -infinity. Ties: the lowest id is the better.
+  // on a NaN or +infinity, or when every logit is -infinity; with invalid_argument where a constraint or bias
+  // leaves nothing to choose. Ties: the lowest id is the better.
   Result<TokenId> sample(std::span<const float> logits);
 
-  // Tells the sampler of a token of the sequence: of the prompt, or one it chose.
+  // Tells the sampler of a token of the prompt.
+  void accept_prompt(TokenId token);
+  // Tells the sampler of a token of the answer: the one it chose.
   void accept(TokenId token);
+  // The next token begins an answer of its own: the constraint starts anew.
+  void begin_answer();
 
   // Forgets all accepted tokens and starts the random numbers from the seed again.
   void reset();

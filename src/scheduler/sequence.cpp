@@ -28,7 +28,7 @@ void Sequence::start(Slot& slot) {
   slot.is_busy = true;
   n_cached_ = slot.session.position();
   started_ = seconds_now();
-  for (const TokenId token : request_.prompt) sampler_.accept(token);
+  for (const TokenId token : request_.prompt) sampler_.accept_prompt(token);
 }
 
 int64_t Sequence::n_unread() const {

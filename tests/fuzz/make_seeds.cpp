@@ -122,6 +122,20 @@ void add_http(Folder& folder) {
              R"({"prompt":["a",[1,2]],"n":2,"temperature":1e-3,"stop":"\u00e9","logit_bias":{"5":-100}})");
 }
 
+// The language first; "\0" stands between a grammar and a text.
+void add_grammar(Folder& folder) {
+  folder.add("seed-gbnf",
+             "groot ::= item (\",\" item)* | \"(\" root{1,3} \")\"\nitem ::= [^a-c\\x41]+ .? # c\n\0(x,y)"sv);
+  folder.add(
+      "seed-schema",
+      R"(j{"type":"object","properties":{"a":{"$ref":"#/$defs/b"},"c":{"enum":[1,"x",null]}},"required":["a"],)"
+      R"("additionalProperties":{"type":["integer","null"],"minimum":-3,"maximum":70},"$defs":{"b":)"
+      R"({"type":"array","items":{"anyOf":[{"type":"string","pattern":"^a+$"},{"format":"date"}]},)"
+      R"("minItems":1,"maxItems":4}}})");
+  folder.add("seed-regex", "r^(a|[^b-d]+?|\\d{2,3}(?:x)*)\\u00e9.$\0aa"sv);
+  folder.add("seed-pattern", "s\"\\\\n|x{2}\0\\\"\\\\n"sv);
+}
+
 // "\0" stands between a template and the JSON of its variables.
 void add_jinja(Folder& folder) {
   folder.add(
@@ -198,12 +212,15 @@ int main(int argument_count, char** arguments) {
   add_lora(lora);
   Folder http(root / "fuzz_http");
   add_http(http);
+  Folder grammar(root / "fuzz_grammar");
+  add_grammar(grammar);
   Folder jinja(root / "fuzz_jinja");
   add_jinja(jinja);
   const bool has_shards = add_token_shards(root / "fuzz_token_shard");
   const bool has_imatrices = add_imatrices(root / "fuzz_imatrix");
   if (has_shards && has_imatrices && gguf.all_written() && safetensors.all_written() &&
-      tokenizer.all_written() && lora.all_written() && http.all_written() && jinja.all_written()) {
+      tokenizer.all_written() && lora.all_written() && http.all_written() && jinja.all_written() &&
+      grammar.all_written()) {
     return 0;
   }
   fmt::print(stderr, "make_seeds: cannot write all files below {}\n", root.string());

@@ -1,10 +1,13 @@
 """`plm run`, and the errors that all commands share, as a user meets them."""
 
+import json
 import os
+import re
 import signal
 import subprocess
 import time
 
+import jsonschema
 import pytest
 
 GREEDY = ("--temp", "0")
@@ -197,3 +200,30 @@ def test_the_first_words_come_at_once(plm):
     start = time.monotonic()
     plm.ok("run", "-p", "x", "-n", 1)
     assert time.monotonic() - start < 5
+
+
+def test_grammars_say_what_is_written(plm, bundled_model, tmp_path):
+    def text(*flags):
+        return plm.ok("run", "-m", bundled_model, "-p", "Once upon a time", "-n", 200, "-s", 4, "--no-perf", *flags).decode()
+
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}, "ok": {"type": "boolean"}}, "required": ["n", "ok"]}
+    (tmp_path / "s.json").write_text(json.dumps(schema))
+    (tmp_path / "g.gbnf").write_text('root ::= " " word{2}\nword ::= "tick" | "tock"\n')
+    for flags in (["--json-schema", json.dumps(schema)], ["-j", json.dumps(schema)], ["-jf", tmp_path / "s.json"]):
+        jsonschema.validate(json.loads(text(*flags)), schema)
+    assert re.fullmatch(" (tick|tock){2}", text("--grammar-file", tmp_path / "g.gbnf"))
+    assert text("--grammar", 'root ::= "naïve 日本"', "--temp", 0) == "naïve 日本"
+    assert re.fullmatch("[a-c]{5}", text("--regex", "[a-c]{5}"))
+
+
+def test_a_grammar_that_is_none_is_an_error_of_the_command_line(plm, bundled_model, tmp_path):
+    (tmp_path / "g.gbnf").write_text("root ::= (\n")
+    for flags, message in (
+        (["--grammar", "root ::= a"], "rule a is used but not defined"),
+        (["--grammar-file", tmp_path / "g.gbnf"], "g.gbnf"),
+        (["--json-schema", '{"type": "thing"}'], "found the type thing"),
+        (["--regex", "(?=a)"], "not supported"),
+        (["--regex", "a", "--grammar", 'root ::= "a"'], "give one of"),
+    ):
+        result = plm.run("run", "-m", bundled_model, "-p", "x", "-n", 2, *flags)
+        assert result.returncode == 2 and message in result.stderr.decode(), (flags, result.stderr)
