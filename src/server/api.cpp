@@ -40,7 +40,8 @@ std::string_view error_type(int status) {
 int failure_status(const Outcome& outcome) {
   switch (outcome.reason) {
     case FinishReason::failed:
-      return 500;
+      // A grammar that asks for too much shows only while it is run.
+      return outcome.error && outcome.error->kind == ErrorKind::invalid_argument ? 400 : 500;
     case FinishReason::cancelled:
     case FinishReason::out_of_patience:
       return 503;
@@ -179,6 +180,13 @@ Result<std::vector<tokenizer::TokenId>> Api::prompt_tokens(std::string_view text
                       "the prompt is empty, and the model has no token to begin with");
   }
   return tokens;
+}
+
+Status Api::constrain(Generation& generation, const std::optional<grammar::Grammar>& grammar) const {
+  if (!grammar) return {};
+  std::call_once(has_token_index_, [&] { token_index_ = grammar::TokenIndex::create(tokenizer()); });
+  PLM_TRY(generation.request.sampling.constraint, grammar::Constraint::create(*grammar, token_index_));
+  return {};
 }
 
 std::vector<std::shared_ptr<scheduler::Answer>> Api::submit(Exchange& exchange,

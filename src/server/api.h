@@ -4,11 +4,13 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "chat/template.h"
+#include "grammar/constraint.h"
 #include "scheduler/scheduler.h"
 #include "server/answer_format.h"
 #include "server/generation.h"
@@ -78,6 +80,8 @@ class Api {
   // Null when the exchange has been answered with an error.
   std::vector<std::shared_ptr<scheduler::Answer>> submit(Exchange& exchange,
                                                          std::vector<scheduler::Request> requests) const;
+  // Makes the answers stay in the grammar, where there is one.
+  Status constrain(Generation& generation, const std::optional<grammar::Grammar>& grammar) const;
   Result<std::vector<tokenizer::TokenId>> prompt_tokens(std::string_view text) const;
   const tokenizer::Tokenizer& tokenizer() const { return scheduler_.engine().tokenizer(); }
 
@@ -85,6 +89,8 @@ class Api {
   chat::Template template_;
   ApiOptions options_;
   int64_t started_;
+  mutable std::once_flag has_token_index_;
+  mutable std::shared_ptr<const grammar::TokenIndex> token_index_;  // made for the first grammar
 };
 
 // A fresh id: "chatcmpl-" and 24 letters and digits.

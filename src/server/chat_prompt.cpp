@@ -32,24 +32,50 @@ Result<std::vector<chat::Message>> read_messages(const Fields& fields) {
   return messages;
 }
 
-// Null where the model shall not know of any.
-Result<chat::Json> read_tools(const Fields& fields, const chat::Template& chat_template) {
+struct Tools {
+  chat::Json list = nullptr;  // null where the model shall not know of any
+  std::optional<std::string> must_call = {};
+};
+
+// "none", "auto", "required", or {"type": "function", "function": {"name": ".."}}.
+Status read_tool_choice(const Fields& fields, Tools& tools) {
+  const Json* choice = fields.find("tool_choice");
+  if (choice == nullptr || *choice == "auto") return {};
+  if (*choice == "none") {
+    tools.list = nullptr;
+    return {};
+  }
+  const Json* function = choice->is_object() ? Fields(*choice).find("function") : nullptr;
+  const Json* name = function != nullptr && function->is_object() ? Fields(*function).find("name") : nullptr;
+  if (*choice == "required") {
+    tools.must_call = "";
+  } else if (name != nullptr && name->is_string()) {
+    tools.must_call = name->get<std::string>();
+  } else {
+    return fields.wrong("tool_choice", "none, auto, required or an object with function.name");
+  }
+  if (!tools.list.is_null()) return {};
+  return make_error(ErrorKind::invalid_argument, "field tool_choice: there are no tools to call");
+}
+
+Result<Tools> read_tools(const Fields& fields, const chat::Template& chat_template) {
+  Tools read;
   const Json* field = fields.find("tools");
-  if (field == nullptr) return chat::Json(nullptr);
+  if (field == nullptr) {
+    PLM_TRY_STATUS(read_tool_choice(fields, read));
+    return read;
+  }
   if (field->is_array() && std::ssize(*field) > kMaxTools) {
     return fields.wrong("tools", fmt::format("at most {} tools", kMaxTools));
   }
   auto tools = chat::tools_from_json(*field);
   if (!tools.ok()) return as_field(tools.error());
-  const Json* choice = fields.find("tool_choice");
-  if (choice != nullptr && *choice == "none") return chat::Json(nullptr);
-  if (choice != nullptr && *choice != "auto") {
-    return make_error(ErrorKind::unsupported, "field tool_choice: only none and auto are supported");
-  }
-  if (!tools->is_null() && !chat_template.knows_tools()) {
+  read.list = *std::move(tools);
+  PLM_TRY_STATUS(read_tool_choice(fields, read));
+  if (!read.list.is_null() && !chat_template.knows_tools()) {
     return make_error(ErrorKind::unsupported, "field tools: the model's chat template knows of none");
   }
-  return tools;
+  return read;
 }
 
 }  // namespace
@@ -58,7 +84,8 @@ Result<ChatPrompt> render_chat(const Fields& fields, const chat::Template& chat_
                                const chat::Json& variables) {
   PLM_TRY(const std::vector<chat::Message> messages, read_messages(fields));
   chat::TemplateInputs inputs{.more = variables};
-  PLM_TRY(inputs.tools, read_tools(fields, chat_template));
+  PLM_TRY(Tools tools, read_tools(fields, chat_template));
+  inputs.tools = std::move(tools.list);
   PLM_TRY(inputs.add_generation_prompt, fields.boolean("add_generation_prompt", true));
   if (const Json* more = fields.find("chat_template_kwargs"); more != nullptr) {
     if (!more->is_object()) return fields.wrong("chat_template_kwargs", "an object");
@@ -67,8 +94,10 @@ Result<ChatPrompt> render_chat(const Fields& fields, const chat::Template& chat_
   auto text = chat_template.render(messages, inputs);
   // The template was parsed when the server began: what fails now is in the request.
   if (!text.ok()) return Error{ErrorKind::invalid_argument, text.error().message};
-  return ChatPrompt{
-      .text = *std::move(text), .stop_texts = chat_template.stop_texts(), .tools = std::move(inputs.tools)};
+  return ChatPrompt{.text = *std::move(text),
+                    .stop_texts = chat_template.stop_texts(),
+                    .tools = std::move(inputs.tools),
+                    .must_call = std::move(tools.must_call)};
 }
 
 }  // namespace plm::server

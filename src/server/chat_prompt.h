@@ -1,6 +1,7 @@
 // From a chat request to the text the model was trained on.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,7 @@ struct ChatPrompt {
   std::vector<std::string>
       stop_texts;    // at which an answer of this form ends, besides the model's own tokens
   chat::Json tools;  // those the text tells of; null for none
+  std::optional<std::string> must_call;  // one of them, "" for any
 };
 
 // Of the fields "messages" (text parts only), "tools", "tool_choice", "add_generation_prompt" and

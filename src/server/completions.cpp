@@ -1,5 +1,6 @@
 // /v1/completions: text, or token ids, continued.
 #include "server/api.h"
+#include "server/grammar_fields.h"
 
 namespace plm::server {
 
@@ -136,6 +137,8 @@ void Api::completions(Exchange& exchange) const {
   const auto work = [&]() -> Status {
     const Fields fields(exchange.body);
     PLM_TRY(Generation generation, read_generation(fields, options_.sampling, tokenizer()));
+    PLM_TRY(const auto grammar, read_grammar(fields));
+    PLM_TRY_STATUS(constrain(generation, grammar));
     PLM_TRY(const std::string suffix, fields.text("suffix", ""));
     if (!suffix.empty()) {
       return make_error(ErrorKind::unsupported, "field suffix: filling in the middle is not supported");

@@ -2,11 +2,13 @@
 
 import concurrent.futures
 import json
+import re
 import socket
 import ssl
 import subprocess
 import threading
 
+import jsonschema
 import pytest
 from chat_templates import TEMPLATES, TOOLS
 from hf_jinja import environment
@@ -220,6 +222,141 @@ def test_sigterm_lets_the_accepted_finish(plm):
     assert codes == [0]
 
 
+# Output under control
+
+
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string", "minLength": 1, "maxLength": 12},
+        "kind": {"enum": ["dog", "cat", "bird"]},
+        "age": {"type": "integer", "minimum": 0, "maximum": 30},
+        "tags": {"type": "array", "items": {"type": "string", "pattern": "^[a-z]{1,8}$"}, "maxItems": 3},
+        "owner": {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/person"}]},
+    },
+    "required": ["name", "kind", "age", "owner"],
+    "additionalProperties": False,
+    "$defs": {
+        "person": {
+            "type": "object",
+            "properties": {"name": {"type": "string", "maxLength": 8}, "born": {"type": "string", "format": "date"}},
+            "required": ["name", "born"],
+        }
+    },
+}
+
+
+def json_schema_format(schema):
+    return {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema, "strict": True}}
+
+
+def test_answers_are_json_of_the_schema_asked_for(client):
+    messages = [{"role": "user", "content": "Tell me of your pet."}]
+    for seed in range(6):
+        chat = client.chat.completions.create(
+            model="story", messages=messages, seed=seed, temperature=1.5, max_tokens=400,
+            response_format=json_schema_format(SCHEMA),
+        )  # fmt: skip
+        assert chat.choices[0].finish_reason == "stop"
+        jsonschema.validate(json.loads(chat.choices[0].message.content), SCHEMA)
+    parts = client.chat.completions.create(
+        model="story", messages=messages, seed=1, max_tokens=400, stream=True, response_format=json_schema_format(SCHEMA)
+    )
+    jsonschema.validate(json.loads("".join(p.choices[0].delta.content or "" for p in parts)), SCHEMA)
+
+
+def test_answers_are_of_the_form_each_request_asks_for(server):
+    def text(**fields):
+        body = {"prompt": "Once upon a time", "max_tokens": 200, "temperature": 1.2, "seed": 3, **fields}
+        choice = server.ok("/v1/completions", body)["choices"][0]
+        return choice["text"], choice["finish_reason"]
+
+    assert text(grammar='root ::= " yes" | " no"')[0] in (" yes", " no")
+    word, reason = text(regex=" [a-z]{3,5}\\.")
+    assert re.fullmatch(" [a-z]{3,5}\\.", word) and reason == "stop"
+    word, reason = text(json_schema={"type": "array", "items": {"type": "integer"}, "minItems": 2, "maxItems": 4})
+    assert 2 <= len(json.loads(word)) <= 4 and reason == "stop"
+    assert text(grammar='root ::= "x"', ignore_eos=True) == ("x", "stop"), "a grammar ends where it ends"
+    assert text(grammar="root ::= [a-z]+ ", max_tokens=3)[1] == "length"
+    word, reason = text(response_format={"type": "json_object"}, temperature=0, max_tokens=60)
+    assert word.startswith("{") and (reason == "length" or json.loads(word) is not None)
+    several = server.ok("/v1/completions", {"prompt": ["A", "B"], "n": 2, "seed": 1, "grammar": "root ::= [0-9]{3}"})
+    assert all(re.fullmatch("[0-9]{3}", choice["text"]) for choice in several["choices"])
+
+
+BAD_GRAMMARS = [
+    {"grammar": "root"}, {"grammar": "x ::= y"}, {"grammar": 5}, {"grammar": "root ::= root"},
+    {"grammar": "root ::= " + "(" * 5000}, {"grammar": 'root ::= (("a"{9999}){9999}){9999}'},
+    {"regex": "(a"}, {"regex": "(?=a)"}, {"regex": 5}, {"json_schema": {"type": "thing"}}, {"json_schema": 5},
+    {"json_schema": {"not": {}}}, {"json_schema": {"$ref": "#"}}, {"response_format": 5}, {"response_format": {"type": "x"}},
+    {"response_format": {"type": "json_schema"}}, {"response_format": {"type": "json_schema", "json_schema": {}}},
+    {"response_format": {"type": "json_schema", "json_schema": {"schema": {"enum": []}}}},
+    {"grammar": 'root ::= "a"', "regex": "a"}, {"regex": "a", "response_format": {"type": "json_object"}},
+    # Whose trouble shows only when it is run.
+    {"grammar": "root ::= r0\n" + "\n".join(f'r{i} ::= r{i + 1} "x" | r{i + 1} "y"' for i in range(30)) + '\nr30 ::= "a"'},
+    {"grammar": "root ::= [^\\U00000000-\\U0010FFFF]"},
+]  # fmt: skip
+
+
+def test_a_bad_grammar_is_an_error_that_says_so(server):
+    for fields in BAD_GRAMMARS:
+        for path, body in (
+            ("/v1/completions", {"prompt": "a"}),
+            ("/v1/chat/completions", {"messages": [{"role": "user", "content": "a"}]}),
+        ):
+            status, reply, _ = server.ask(path, {**body, "max_tokens": 2, **fields})
+            assert status == 400, (path, fields, status, reply)
+            assert reply["error"]["message"], fields
+    assert server.is_alive()
+
+
+def test_tools_are_called(plm, tmp_path):
+    # Short, for the bundled model's context is.
+    (tmp_path / "t.jinja").write_text(
+        "{% for t in tools %}{{ t.function.name }} {% endfor %}{% for m in messages %}"
+        "{{ m.role }}: {{ m.content or m.tool_calls[0].function.arguments }}\n{% endfor %}"
+    )
+    schema = {
+        "type": "object",
+        "properties": {"place": {"enum": ["Rome", "Oslo"]}, "days": {"type": "integer", "minimum": 1, "maximum": 9}},
+        "required": ["place", "days"],
+    }
+    tools = [
+        {"type": "function", "function": {"name": "weather", "description": "of a place", "parameters": schema}},
+        {"type": "function", "function": {"name": "time"}},
+    ]
+    messages = [{"role": "user", "content": "How is the weather?"}]
+    with (
+        Server(plm, "--chat-template-file", tmp_path / "t.jinja") as server,
+        openai.OpenAI(base_url=server.url + "/v1", api_key="none", max_retries=0, timeout=120) as client,
+    ):
+        named = {"type": "function", "function": {"name": "weather"}}
+        common = {"model": "story", "messages": messages, "tools": tools, "seed": 5, "max_tokens": 200}
+        choice = client.chat.completions.create(**common, tool_choice=named).choices[0]
+        assert choice.finish_reason == "tool_calls" and choice.message.content is None
+        call = choice.message.tool_calls[0]
+        assert call.type == "function" and call.function.name == "weather" and call.id
+        jsonschema.validate(json.loads(call.function.arguments), schema)
+
+        parts = list(client.chat.completions.create(**common, tool_choice=named, stream=True))
+        deltas = [d for p in parts for d in p.choices[0].delta.tool_calls or []]
+        assert [d.index for d in deltas] == [0]
+        assert deltas[0].function.model_dump() == call.function.model_dump()
+        assert parts[-1].choices[0].finish_reason == "tool_calls"
+
+        choice = client.chat.completions.create(**common, tool_choice="required").choices[0]
+        assert choice.message.tool_calls[0].function.name in ("weather", "time")
+        # The answer goes back with what the tool said; text without calls stays text.
+        messages += [choice.message.model_dump(), {"role": "tool", "tool_call_id": "x", "content": "sunny"}]
+        choice = client.chat.completions.create(**{**common, "max_tokens": 5}).choices[0]
+        assert not choice.message.tool_calls and choice.finish_reason in ("length", "stop")
+        for wrong in ({"type": "function", "function": {"name": "nothing"}}, "sometimes", 5):
+            body = {"messages": messages[:1], "tools": tools, "tool_choice": wrong}
+            assert server.ask("/v1/chat/completions", body)[0] == 400
+    with Server(plm) as server:  # the bundled model's template tells of no tools
+        assert server.ask("/v1/chat/completions", {"messages": messages[:1], "tools": tools})[0] == 501
+
+
 # Other endpoints
 
 
@@ -392,7 +529,6 @@ BAD_BODIES = [
     b'{"messages": [{"role": "user", "content": "x"}], "chat_template_kwargs": 5}',
     b'{"messages": [{"role": "user", "content": "x"}], "add_generation_prompt": 5}',
     b'{"messages": [{"role": "assistant", "tool_calls": 5}]}', b'{"messages": [{"role": "assistant", "tool_calls": [{}]}]}',
-    b'{"messages": [{"role": "user", "content": "x"}], "response_format": {"type": "json_object"}}',
     b'{"messages": [{"role": "user", "content": "x"}], "response_format": 5}',
     b'{"messages": [{"role": "user", "content": "x"}], "top_logprobs": -1}',
     b'{"input": 5}', b'{"input": []}', b'{"input": [[]]}', b'{"input": "a", "dimensions": 3}', b'{"input": "a", "encoding_format": "x"}',

@@ -131,7 +131,8 @@ TEST(ChatPrompt, GivesTheTemplateToolsAndVariablesOfTheRequest) {
   };
   EXPECT_EQ(render(R"("chat_template_kwargs": {"y": 3})"), "f 1 3 True");
   EXPECT_EQ(render(R"("tool_choice": "none", "add_generation_prompt": false)"), " 1 2 False");
-  EXPECT_NE(render(R"("tool_choice": "required")").find("tool_choice"), std::string::npos);
+  EXPECT_EQ(render(R"("tool_choice": "required")"), "f 1 2 True");
+  EXPECT_NE(render(R"("tool_choice": 5)").find("tool_choice"), std::string::npos);
   EXPECT_NE(render(R"("chat_template_kwargs": 5)").find("chat_template_kwargs"), std::string::npos);
 }
 
