@@ -177,6 +177,38 @@ def test_a_worker_that_dies_ends_the_others(model_folder, texts, tmp_path):
     assert message.splitlines()[-1].startswith("plm-train: ")
 
 
+def children_of(parent):
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rsplit(")", 1)[1].split()
+        except OSError:  # it has ended meanwhile
+            continue
+        if int(fields[1]) == parent:
+            found.append(int(path.parent.name))
+    return found
+
+
+def test_torchrun_starts_all_anew_when_a_worker_was_killed_and_no_bit_changes(model_folder, texts, tmp_path):
+    common = dict(bf16=True, max_steps=160, save_steps=20, per_device_train_batch_size=2, zero_stage=1,
+                  lr_scheduler_kwargs=dict(num_warmup_steps=40, num_stable_steps=60, num_decay_steps=40, min_lr_ratio=0.1))
+    start = [TORCHRUN, "--no-python", "--standalone", "--nproc-per-node", "2"]
+    straight = [*start, PROGRAM, settings(model_folder, texts, tmp_path / "straight", **common)]
+    assert subprocess.run(straight, env=ENVIRONMENT, capture_output=True, timeout=200).returncode == 0
+    out = tmp_path / "restarted"
+    command = [*start, "--max-restarts", "1", PROGRAM, settings(model_folder, texts, out, **common)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
+    killed = False
+    for line in process.stderr:
+        seen = re.match(r"step (\d+)/", line)
+        if not killed and seen and int(seen[1]) >= 45:
+            os.kill(max(children_of(process.pid)), signal.SIGKILL)
+            killed = True
+    assert process.wait(timeout=200) == 0
+    assert killed
+    assert result_bytes(out, 160) == result_bytes(tmp_path / "straight", 160)
+
+
 def test_a_run_goes_on_when_nobody_reads_its_progress(model_folder, texts, tmp_path):
     path = settings(model_folder, texts, tmp_path / "out")
     worker = subprocess.Popen([PROGRAM, path], stderr=subprocess.PIPE, env=ENVIRONMENT)
