@@ -19,12 +19,14 @@ export function promptOf(path: readonly Message[], mode: Mode, system: string): 
   return { mode, system, turns, forgot: false };
 }
 
-/** Turns as one text. Words of the reader are kept apart from what stands before them. */
+/** What stands between a text and what follows it: words of the reader are kept apart. */
+export function seam(before: string, role: Turn["role"], after: string): string {
+  return role === "user" && before !== "" && !/\s$/.test(before) && !/^\s/.test(after) ? " " : "";
+}
+
+/** Turns as one text. */
 export function continuedText(prompt: Prompt): string {
-  return prompt.turns.reduce((text, turn) => {
-    const needsSpace = turn.role === "user" && text !== "" && !/\s$/.test(text) && !/^\s/.test(turn.content);
-    return text + (needsSpace ? " " : "") + turn.content;
-  }, prompt.system);
+  return prompt.turns.reduce((text, { role, content }) => text + seam(text, role, content) + content, prompt.system);
 }
 
 /** Shorter by about `share` of its length, from the beginning; null where nothing more can be left out. */

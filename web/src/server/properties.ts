@@ -7,9 +7,12 @@ export interface Properties {
   model: string;
   contextLength: number;
   defaults: Sampling;
-  /** What suits the model: one without a chat template continues texts. */
+  /** What suits the model. */
   mode: Mode;
 }
+
+/** A context shorter than this holds no conversation, whatever template its file names. */
+const SHORT_CONTEXT = 512;
 
 export function readProperties(json: unknown): Properties {
   const props = (json ?? {}) as {
@@ -26,11 +29,12 @@ export function readProperties(json: unknown): Properties {
       defaults[key] = Number(value.toFixed(4));
     }
   }
+  const continues = props.chat_template === "" || (typeof n_ctx === "number" && n_ctx < SHORT_CONTEXT);
   return {
     model: typeof props.model_alias === "string" ? props.model_alias : "model",
     contextLength: typeof n_ctx === "number" ? n_ctx : 0,
     defaults,
-    mode: props.chat_template === "" ? "text" : "chat",
+    mode: continues ? "text" : "chat",
   };
 }
 

@@ -13,6 +13,11 @@ const marked = new Marked(mathExtension, {
   breaks: true,
   renderer: {
     html: ({ text }) => escapeHtml(text),
+    // The page's first heading is its own.
+    heading({ depth, tokens }) {
+      const level = Math.min(depth + 1, 6);
+      return `<h${level}>${this.parser.parseInline(tokens)}</h${level}>\n`;
+    },
     // An image would tell its server who reads what. Its address is there to be followed.
     image: ({ href, text }) => link(href, escapeHtml(text || href)),
     link({ href, tokens }) {

@@ -1,5 +1,6 @@
 // The page: chats, conversation, panel.
 import { useSignalEffect } from "@preact/signals";
+import { useRef } from "preact/hooks";
 import { openChat } from "../state/chats";
 import { connection, properties } from "../state/connection";
 import { showsPanel } from "../state/preferences";
@@ -7,14 +8,22 @@ import { Composer, composerId } from "./composer";
 import { Conversation } from "./conversation";
 import { Dialogs } from "./dialogs";
 import { IconButton } from "./icons";
-import { closeOverlays, showsSidebar } from "./layout";
+import { closeOverlays, overlay, showsSidebar } from "./layout";
 import { Notices } from "./notices";
 import { Panel } from "./panel";
 import { newChat, Sidebar } from "./sidebar";
 
 export function App() {
+  const lastOverlay = useRef<typeof overlay.value>(null);
   useSignalEffect(() => {
     document.title = openChat.value ? `${openChat.value.title} · plm` : "plm";
+  });
+  // The keyboard goes where the eye goes, and comes back.
+  useSignalEffect(() => {
+    const over = overlay.value;
+    const target = over ? `.${over} .icon-button[aria-label^=Close]` : lastOverlay.current && `.head .opens-${lastOverlay.current}`;
+    lastOverlay.current = over;
+    if (target) requestAnimationFrame(() => document.querySelector<HTMLElement>(target)?.focus());
   });
   return (
     <>
@@ -23,7 +32,7 @@ export function App() {
       </a>
       <div class="page" data-sidebar={showsSidebar.value} data-panel={showsPanel.value}>
         <Sidebar />
-        <main>
+        <main inert={overlay.value !== null}>
           <Header />
           <Conversation />
           <Composer />
@@ -56,11 +65,11 @@ function Header() {
       <IconButton
         icon="menu"
         label="Chats"
-        class="narrow-only"
+        class="narrow-only opens-sidebar"
         expanded={showsSidebar.value}
         onClick={() => (showsSidebar.value = true)}
       />
-      <p class="title">{openChat.value?.title ?? "New chat"}</p>
+      <h1 class="title">{openChat.value?.title ?? "New chat"}</h1>
       <p class="model" title={connectionNames[connection.value]}>
         <span class="dot" data-connection={connection.value} aria-hidden="true" />
         <span class="model-name">{properties.value?.model ?? "plm"}</span>
@@ -70,6 +79,7 @@ function Header() {
       <IconButton
         icon="panel"
         label="Inside and settings"
+        class="opens-panel"
         expanded={showsPanel.value}
         onClick={() => (showsPanel.value = !showsPanel.value)}
       />

@@ -9,6 +9,7 @@ import { copyText } from "../text/clipboard";
 import { focusComposer, setDraft } from "./composer";
 import { IconButton } from "./icons";
 import { MessageView } from "./message";
+import { ModeChoice } from "./mode-choice";
 import { notify, say } from "./notices";
 
 /** Nearer to the end than this counts as being there. */
@@ -60,9 +61,15 @@ export function Conversation() {
         onClick={copyCode}
       >
         <div class="log" data-mode={mode.value}>
-          {shown.length === 0 && isLoaded.value && <Invitation />}
+          {shown.length === 0 && isLoaded.value && properties.value && <Invitation />}
           {shown.map((message, index) => (
-            <MessageView key={message.id} message={message} mode={mode.value} isLast={index === shown.length - 1} />
+            <MessageView
+              key={message.id}
+              message={message}
+              mode={mode.value}
+              before={shown[index - 1]?.text ?? ""}
+              isLast={index === shown.length - 1}
+            />
           ))}
         </div>
       </div>
@@ -109,10 +116,10 @@ function Invitation() {
   const isText = mode.value === "text";
   return (
     <div class="invitation">
-      <h1>{isText ? "Begin a story." : "What is on your mind?"}</h1>
+      <h2>{isText ? "Begin a story." : "What is on your mind?"}</h2>
       <p>
         {isText
-          ? "This model does not chat: it continues your words."
+          ? "The model goes on from your words, as often as you like."
           : "Everything stays between this browser and the server."}
       </p>
       <ul>
@@ -130,7 +137,7 @@ function Invitation() {
           </li>
         ))}
       </ul>
-      {properties.value && <p class="model-line">{properties.value.model}</p>}
+      <ModeChoice name="invitation-mode" />
     </div>
   );
 }

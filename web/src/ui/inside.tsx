@@ -16,6 +16,7 @@ export function Inside() {
       <Speed stats={stats} />
       {seen?.neurons && <Neurons neurons={seen.neurons} mean={meanShare(seen)} />}
       {seen && <Cache cache={seen.cache} tokens={stats ? stats.promptTokens + stats.answerTokens : 0} />}
+      {seen?.neurons && <Layers neurons={seen.neurons} />}
       {!seen && <p class="hint">Nothing is known yet.</p>}
     </div>
   );
@@ -55,6 +56,15 @@ function Neurons({ neurons, mean }: { neurons: NonNullable<Activity["neurons"]>;
           : "Ask something, and see which share of them it takes."}
       </p>
       <Strip />
+    </section>
+  );
+}
+
+function Layers({ neurons }: { neurons: NonNullable<Activity["neurons"]> }) {
+  const hasRun = neurons.tokens > 0;
+  return (
+    <section aria-label="Neurons by layer">
+      <h2>Layer by layer</h2>
       <ol class="layers" aria-label="Share of neurons that fired, by layer">
         {neurons.liveShare.map((share, layer) => (
           <li key={layer}>

@@ -2,7 +2,7 @@
 import { isAnswering, stop } from "../state/answers";
 import { showsPanel } from "../state/preferences";
 import { focusComposer } from "./composer";
-import { closeOverlays, notWide, showsKeys, showsSidebar } from "./layout";
+import { closeOverlays, overlay, showsKeys, showsSidebar } from "./layout";
 import { newChat, searchId } from "./sidebar";
 
 function isTyping(target: EventTarget | null): boolean {
@@ -28,6 +28,6 @@ export function startKeys(): void {
 }
 
 function escape(): void {
-  if (showsSidebar.value || (showsPanel.value && notWide.matches)) closeOverlays();
+  if (overlay.value) closeOverlays();
   else if (isAnswering.value) stop();
 }

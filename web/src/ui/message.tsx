@@ -2,6 +2,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { rate } from "../model/numbers";
+import { seam } from "../model/prompt";
 import { childrenOf } from "../model/tree";
 import type { Message, Mode } from "../model/types";
 import { askAgain, goOn, isAnswering, liveRate, regenerate } from "../state/answers";
@@ -14,10 +15,12 @@ import { notify } from "./notices";
 interface Props {
   message: Message;
   mode: Mode;
+  /** The text that stands before it. */
+  before: string;
   isLast: boolean;
 }
 
-export function MessageView({ message, mode, isLast }: Props) {
+export function MessageView({ message, mode, before, isLast }: Props) {
   const isEditing = useSignal(false);
   const isUser = message.role === "user";
   return (
@@ -26,7 +29,7 @@ export function MessageView({ message, mode, isLast }: Props) {
         <Editor message={message} onDone={() => (isEditing.value = false)} />
       ) : (
         <>
-          <Body message={message} mode={mode} />
+          <Body message={message} mode={mode} before={before} />
           <Notes message={message} />
           <Actions message={message} mode={mode} isLast={isLast} onEdit={() => (isEditing.value = true)} />
         </>
@@ -35,11 +38,12 @@ export function MessageView({ message, mode, isLast }: Props) {
   );
 }
 
-function Body({ message, mode }: { message: Message; mode: Mode }) {
+function Body({ message, mode, before }: Omit<Props, "isLast">) {
   const isWriting = message.state === "writing";
   if (message.role === "user" || mode === "text") {
     return (
       <div class="text plain">
+        {mode === "text" && seam(before, message.role, message.text)}
         {message.text}
         {isWriting && <Caret />}
       </div>
@@ -119,7 +123,7 @@ function Editor({ message, onDone }: { message: Message; onDone: () => void }) {
   );
 }
 
-function Actions({ message, mode, isLast, onEdit }: Props & { onEdit: () => void }) {
+function Actions({ message, mode, isLast, onEdit }: Omit<Props, "before"> & { onEdit: () => void }) {
   if (message.state === "writing") return <LiveRate />;
   const isUser = message.role === "user";
   const mayAsk = canAsk.value && !isAnswering.value;

@@ -1,17 +1,17 @@
 // System prompt and sampling, of this chat and of those begun after it.
 import { useSignal } from "@preact/signals";
 import { readNumber, samplingFields, type SamplingField } from "../model/sampling";
-import type { Mode } from "../model/types";
 import { changeSettings, mode, settings } from "../state/chats";
 import { properties } from "../state/connection";
 import { IconButton } from "./icons";
+import { ModeChoice } from "./mode-choice";
 
 export function Settings() {
   const { system, sampling } = settings.value;
   const isChanged = Object.keys(sampling).length > 0;
   return (
     <div class="settings">
-      <ModeChoice />
+      <ModeChoice name="settings-mode" />
       <label class="field">
         <span class="field-name">{mode.value === "text" ? "Text before yours" : "System prompt"}</span>
         <textarea
@@ -38,24 +38,6 @@ export function Settings() {
       </details>
       <p class="hint">For this chat, and for chats begun after it. What you leave alone is as the server says.</p>
     </div>
-  );
-}
-
-function ModeChoice() {
-  const choices: { value: Mode; label: string }[] = [
-    { value: "chat", label: "Chat" },
-    { value: "text", label: "Continue text" },
-  ];
-  return (
-    <fieldset class="choice">
-      <legend class="field-name">The model should</legend>
-      {choices.map(({ value, label }) => (
-        <label key={value}>
-          <input type="radio" name="mode" checked={mode.value === value} onChange={() => void changeSettings({ mode: value })} />
-          <span>{label}</span>
-        </label>
-      ))}
-    </fieldset>
   );
 }
 

@@ -8,7 +8,7 @@ import { theme, type Theme } from "../state/preferences";
 import { focusComposer } from "./composer";
 import { exportAll, exportChat, importFile } from "./files";
 import { Icon, IconButton, type IconName } from "./icons";
-import { closeOverlays, showsKeys } from "./layout";
+import { closeOverlays, overlay, showsKeys } from "./layout";
 import { Menu, MenuItem } from "./menu";
 import { notify } from "./notices";
 
@@ -25,7 +25,7 @@ export function Sidebar() {
   const wanted = query.value.trim().toLowerCase();
   const found = wanted === "" ? chats.value : chats.value.filter((chat) => chat.title.toLowerCase().includes(wanted));
   return (
-    <nav class="sidebar" aria-label="Chats">
+    <nav class="sidebar" aria-label="Chats" inert={overlay.value === "panel"}>
       <div class="brand">
         <span class="logo" aria-hidden="true">
           {Array.from({ length: 9 }, (_, index) => (

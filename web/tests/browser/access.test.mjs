@@ -33,7 +33,24 @@ describe("axe-core finds nothing", { skip: noBrowser }, () => {
   }
 
   for (const [name, options] of looks) {
+    it(`${name}, while a text is continued`, async () => {
+      server.hasTemplate = false;
+      server.answer = " upon a time there was a fox";
+      const { page, context } = await open(browser, server.url, { reducedMotion: "reduce", ...options });
+      await page.getByRole("heading", { name: "Begin a story." }).waitFor();
+      await check(page, "before anything");
+      await ask(page, "Once");
+      await answerIn(page, "done");
+      await page.getByRole("button", { name: "Continue" }).click();
+      await page.locator(".message.assistant").nth(1).waitFor();
+      await answerIn(page, "done");
+      await page.locator(".message.assistant").first().hover();
+      await check(page, "a text");
+      await context.close();
+    });
+
     it(name, async () => {
+      server.hasTemplate = true;
       const { page, context } = await open(browser, server.url, { reducedMotion: "reduce", ...options });
       await ready(page);
       await check(page, "before anything");

@@ -54,9 +54,9 @@ export async function ask(page, text) {
   await composer(page).press("Enter");
 }
 
-/** The last answer, once it is in this state. */
+/** The last message, once it is an answer in this state. */
 export async function answerIn(page, state) {
-  const answer = page.locator(`.message.assistant[data-state=${state}]`).last();
+  const answer = page.locator(`.message.assistant[data-state=${state}]:last-child`);
   await answer.waitFor();
   return answer;
 }

@@ -352,7 +352,10 @@ describe("the page", { skip: noBrowser }, () => {
     assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 360);
     await page.getByRole("button", { name: "Chats", exact: true }).click();
     await page.locator(".page[data-sidebar=true]").waitFor();
+    await page.locator("[aria-label='Close the list of chats']:focus").waitFor();
+    assert.equal(await page.locator("main").evaluate((main) => main.inert), true);
     await page.getByRole("button", { name: "Close the list of chats" }).click();
+    await page.locator(".opens-sidebar:focus").waitFor();
     await page.locator(".page[data-sidebar=false]").waitFor();
     await page.getByRole("button", { name: "Inside and settings" }).click();
     await page.getByRole("tab", { name: "Settings" }).click();

@@ -49,6 +49,10 @@ describe("Markdown of a model", () => {
     expect(made).toContain('href="https://example.org/cat.png?me"');
   });
 
+  it("stands below the page's own heading", () => {
+    expect(html("# A *b*\n\n###### C")).toBe("<h2>A <em>b</em></h2>\n<h6>C</h6>\n");
+  });
+
   it("names the language of code, and escapes what is in it", () => {
     const made = html('```c++ title="x"\na < b && c;\n```');
     expect(made).toContain('data-language="c++"');

@@ -62,13 +62,14 @@ describe("what the server says of itself", () => {
   it("is read from /props", () => {
     const json = {
       model_alias: "plm", chat_template: "{% %}",
-      default_generation_settings: { n_ctx: 256, params: { temperature: 0.800000011920929, top_k: 40, seed: -1, max_tokens: -1, other: 3 } },
+      default_generation_settings: { n_ctx: 2048, params: { temperature: 0.800000011920929, top_k: 40, seed: -1, max_tokens: -1, other: 3 } },
     };
-    expect(readProperties(json)).toEqual({ model: "plm", contextLength: 256, defaults: { temperature: 0.8, top_k: 40 }, mode: "chat" });
+    expect(readProperties(json)).toEqual({ model: "plm", contextLength: 2048, defaults: { temperature: 0.8, top_k: 40 }, mode: "chat" });
   });
 
-  it("makes a model without a template continue texts", () => {
+  it("makes a model without a template, or with a tiny context, continue texts", () => {
     expect(readProperties({ chat_template: "" }).mode).toBe("text");
+    expect(readProperties({ chat_template: "x", default_generation_settings: { n_ctx: 256 } }).mode).toBe("text");
     expect(readProperties({})).toEqual({ model: "model", contextLength: 0, defaults: {}, mode: "chat" });
   });
 });
