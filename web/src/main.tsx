@@ -4,6 +4,7 @@ import { startLooking } from "./state/connection";
 import { startWatching } from "./state/activity";
 import { App } from "./ui/app";
 import { startKeys } from "./ui/keys";
+import { notify } from "./ui/notices";
 import { startLayout } from "./ui/layout";
 import "./styles/main.css";
 
@@ -11,5 +12,5 @@ startLooking();
 startWatching();
 startLayout();
 startKeys();
-void startChats();
+startChats().catch(() => notify("This browser does not let the page keep chats: allow it to store data."));
 render(<App />, document.getElementById("app")!);

@@ -1,5 +1,5 @@
 // What the model does, asked for while somebody looks.
-import { effect, signal } from "@preact/signals";
+import { computed, effect, signal } from "@preact/signals";
 import { askActivity, type Activity } from "../server/activity";
 import { isAnyRunning } from "./answers";
 import { connection } from "./connection";
@@ -13,6 +13,8 @@ export const HISTORY = 64;
 const BUSY_MS = 250;
 const IDLE_MS = 4_000;
 
+const isWatched = computed(() => showsPanel.value && panelTab.value === "inside" && connection.value === "ready");
+
 export function startWatching(): void {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const watch = async (isBusy: boolean): Promise<void> => {
@@ -23,12 +25,11 @@ export function startWatching(): void {
       if (isBusy && seen.neurons) activityHistory.value = [...activityHistory.value, seen.neurons.liveShare].slice(-HISTORY);
     }
     clearTimeout(timer);
-    timer = setTimeout(() => void watch(isAnyRunning.value), isBusy ? BUSY_MS : IDLE_MS);
+    if (isWatched.value) timer = setTimeout(() => void watch(isAnyRunning.value), isBusy ? BUSY_MS : IDLE_MS);
   };
   effect(() => {
-    const isWatched = showsPanel.value && panelTab.value === "inside" && connection.value === "ready";
     const isBusy = isAnyRunning.value;
     clearTimeout(timer);
-    if (isWatched) void watch(isBusy);
+    if (isWatched.value) void watch(isBusy);
   });
 }

@@ -13,18 +13,23 @@ const CALM_MS = 15_000;
 const RETRY_MS = 1_500;
 let timer: ReturnType<typeof setTimeout> | undefined;
 
-export function useApiKey(key: string, isKept: boolean): void {
+/** Whether a key was given that the server did not take. */
+export const wasKeyRefused = signal(false);
+
+export async function giveApiKey(key: string, isKept: boolean): Promise<void> {
   setApiKey(key);
   sessionStorage.setItem(KEY, key);
   if (isKept) localStorage.setItem(KEY, key);
   else localStorage.removeItem(KEY);
-  void look();
+  await look();
+  wasKeyRefused.value = connection.value === "locked";
 }
 
 /** Asks at once, and goes on asking. */
 export async function look(): Promise<void> {
   clearTimeout(timer);
   connection.value = await state();
+  clearTimeout(timer); // of another look meanwhile
   timer = setTimeout(() => void look(), connection.value === "ready" ? CALM_MS : RETRY_MS);
 }
 

@@ -2,7 +2,7 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
-import { connection, useApiKey } from "../state/connection";
+import { connection, giveApiKey, wasKeyRefused } from "../state/connection";
 import { IconButton } from "./icons";
 import { showsKeys } from "./layout";
 
@@ -58,7 +58,7 @@ export function Dialogs() {
           class="key-form"
           onSubmit={(event) => {
             event.preventDefault();
-            useApiKey(key.value.trim(), isKept.value);
+            void giveApiKey(key.value.trim(), isKept.value);
           }}
         >
           <label class="field">
@@ -74,6 +74,9 @@ export function Dialogs() {
             <input type="checkbox" checked={isKept.value} onChange={(event) => (isKept.value = event.currentTarget.checked)} />
             <span>Keep it in this browser</span>
           </label>
+          <p class="hint" role="status">
+            {wasKeyRefused.value && "The server did not take this key."}
+          </p>
           <button type="submit" class="primary">
             Go on
           </button>

@@ -192,6 +192,9 @@ describe("the page", { skip: noBrowser }, () => {
     server.apiKey = "secret";
     const page = await visit();
     const dialog = page.getByRole("dialog", { name: "This server asks for a key" });
+    await dialog.getByLabel("API key").fill("guess");
+    await dialog.getByRole("button", { name: "Go on" }).click();
+    await dialog.getByText("The server did not take this key.").waitFor();
     await dialog.getByLabel("API key").fill("secret");
     await dialog.getByRole("button", { name: "Go on" }).click();
     await dialog.waitFor({ state: "hidden" });
