@@ -87,6 +87,10 @@ class Runner:
             raise SystemExit("llama_decode failed")
         self.batch.n_tokens = 0
 
+    def step(self):
+        self.decode()
+        llama_cpp.llama_synchronize(self.context)
+
     def prefill(self, sequence, n, logits_of_last=True):
         """n more tokens in batches, as llama-bench feeds a prompt."""
         while n > 0:
@@ -112,8 +116,7 @@ class Runner:
         for _ in range(n_generate):
             for sequence in range(n_sequences):
                 self.add(sequence, True)
-            self.decode()
-            llama_cpp.llama_synchronize(self.context)
+            self.step()
         seconds = time.perf_counter() - start
         for sequence in range(n_sequences):
             self.truncate(sequence, depth)

@@ -27,14 +27,14 @@ class ServeCommand : public Command {
  private:
   Result<server::ServerOptions> server_options() const;
   Result<std::vector<std::string>> api_keys() const;
-  Result<std::unique_ptr<server::Api>> make_api(scheduler::Scheduler& scheduler,
-                                                const runtime::Engine& engine) const;
+  Result<server::ApiOptions> api_options(runtime::Engine& engine) const;
   void wait_for_the_end(server::Server& server, scheduler::Scheduler& scheduler) const;
 
   ModelOptions model_;
   SamplingOptions sampling_;
   TemplateOptions template_;
   std::string host_ = "127.0.0.1", alias_, api_key_file_, tls_key_, tls_certificate_, pooling_ = "mean";
+  std::string slot_folder_;
   std::vector<std::string> api_keys_, cors_origins_;
   int port_ = 8080, n_slots_ = 4;
   int64_t timeout_ = 600, max_waiting_ = 64, cache_mib_ = 1024;
@@ -63,6 +63,8 @@ void ServeCommand::add_options(CLI::App& app) {
       ->check(within(int64_t{1}, int64_t{86'400}));
   add("--cache-ram", cache_mib_, "(-cram) MiB for the rows of earlier prompts; 0: none", "N")
       ->check(within(int64_t{0}, int64_t{1} << 30));
+  add("--slot-save-path", slot_folder_, "folder in which POST /slots/ID?action=save keeps slots", "FOLDER")
+      ->check(CLI::ExistingDirectory);
   add("-a,--alias", alias_, "name of the model in the API (default: the file's)", "NAME");
   add_list("--api-key", api_keys_, "ask for this key; may be given often", "KEY");
   add("--api-key-file", api_key_file_, "the same, a key a line", "FILE");
@@ -121,10 +123,7 @@ Result<server::ServerOptions> ServeCommand::server_options() const {
   return options;
 }
 
-Result<std::unique_ptr<server::Api>> ServeCommand::make_api(scheduler::Scheduler& scheduler,
-                                                            const runtime::Engine& engine) const {
-  PLM_TRY(const std::string chosen_template, template_.chosen());
-  PLM_TRY(auto chat_template, chat::Template::create(engine.tokenizer(), chosen_template));
+Result<server::ApiOptions> ServeCommand::api_options(runtime::Engine& engine) const {
   server::ApiOptions options;
   PLM_TRY(options.template_variables, template_.variables());
   const std::string& path = engine.file().path();
@@ -138,7 +137,11 @@ Result<std::unique_ptr<server::Api>> ServeCommand::make_api(scheduler::Scheduler
   options.shows_slots = shows_slots_;
   options.shows_metrics = shows_metrics_;
   options.patience = std::chrono::seconds(timeout_);
-  return std::make_unique<server::Api>(scheduler, std::move(chat_template), std::move(options));
+  if (!slot_folder_.empty()) {
+    options.slot_save_path = slot_folder_;
+    PLM_TRY(options.slot_shape, scheduler::slot_shape(engine));
+  }
+  return options;
 }
 
 // SIGTERM and Ctrl-C: what was accepted is answered; with a second one it is not.
@@ -161,11 +164,13 @@ Status ServeCommand::run() {
   const bool has_tls = options.http.tls != nullptr;
   PLM_TRY(auto server, server::Server::start(std::move(options)));
   PLM_TRY(auto engine, model_.load());
+  PLM_TRY(auto api_settings, api_options(*engine));
+  PLM_TRY(const std::string chosen_template, template_.chosen());
+  PLM_TRY(auto chat_template, chat::Template::create(engine->tokenizer(), chosen_template));
   PLM_TRY(auto scheduler,
           scheduler::Scheduler::create(
               *engine, {.n_slots = n_slots_, .max_waiting = max_waiting_, .prefix_bytes = cache_mib_ << 20}));
-  PLM_TRY(auto api, make_api(*scheduler, *engine));
-  server->open(std::move(api));
+  server->open(std::make_unique<server::Api>(*scheduler, std::move(chat_template), std::move(api_settings)));
   const std::string shown_host = host_.find(':') == std::string::npos ? host_ : "[" + host_ + "]";
   talk("plm: {} slots of {} tokens, {} bytes of cache a token", n_slots_, engine->context_length(),
        engine->cache_bytes_per_token());

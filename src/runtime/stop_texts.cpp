@@ -13,7 +13,12 @@ std::string StopTexts::push(std::string_view piece) {
   if (stopped_) return {};
   held_ += piece;
   size_t stop = std::string::npos;
-  for (const std::string& text : texts_) stop = std::min(stop, held_.find(text));
+  for (const std::string& text : texts_) {
+    if (const size_t found = held_.find(text); found < stop) {
+      stop = found;
+      stop_text_ = text;
+    }
+  }
   if (stop != std::string::npos) {
     stopped_ = true;
     held_.resize(stop);

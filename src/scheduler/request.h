@@ -66,6 +66,7 @@ enum class FinishReason {
 struct Outcome {
   FinishReason reason = FinishReason::failed;
   std::optional<Error> error;
+  std::string stop_text;  // the one it stopped before
   int64_t n_prompt = 0, n_cached = 0, n_answer = 0;
   double queue_seconds = 0, prompt_seconds = 0, answer_seconds = 0;
   uint64_t seed = 0;

@@ -144,8 +144,10 @@ void Scheduler::run() {
       // A request that waits while all slots are free waits for patience to end or a reader to leave; so
       // there is nothing to be woken for but arrivals.
       std::unique_lock lock(mutex_);
-      changed_.wait(
-          lock, [&] { return is_stopping_ || !arrived_.empty() || !waiting.empty() || !running_.empty(); });
+      changed_.wait(lock, [&] {
+        return is_stopping_ || !arrived_.empty() || !slot_tasks_.empty() || !waiting.empty() ||
+               !running_.empty();
+      });
       for (auto& sequence : arrived_) waiting.push_back(std::move(sequence));
       arrived_.clear();
       if (is_stopping_) break;
@@ -155,6 +157,7 @@ void Scheduler::run() {
       }
     }
     remove_finished();
+    run_slot_tasks();
     admit(waiting);
     publish();
     if (!running_.empty()) round();

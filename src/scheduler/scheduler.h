@@ -11,6 +11,7 @@
 
 #include <condition_variable>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -21,6 +22,7 @@
 #include "scheduler/answer.h"
 #include "scheduler/prefix_store.h"
 #include "scheduler/sequence.h"
+#include "scheduler/slot_rows.h"
 
 namespace plm::scheduler {
 
@@ -85,6 +87,14 @@ class Scheduler {
   // Cancels what is under way or waits.
   void cancel_all();
 
+  // What a slot holds, copied out of it; put into it in place of what it held, and into the store of earlier
+  // prompts; forgotten, which returns how many tokens that were. They wait for the answer in the slot to end,
+  // before the next begins. Fail with invalid_argument where there is no such slot or the rows do not fit it,
+  // with cancelled when it is not free within `patience`, and with out_of_memory.
+  Result<SlotRows> copy_slot(int id, std::chrono::milliseconds patience);
+  Status fill_slot(int id, const SlotRows& rows, std::chrono::milliseconds patience);
+  Result<int64_t> erase_slot(int id, std::chrono::milliseconds patience);
+
   Snapshot snapshot() const;
   const runtime::Engine& engine() const { return engine_; }
   const SchedulerOptions& options() const { return options_; }
@@ -92,6 +102,15 @@ class Scheduler {
  private:
   Scheduler(runtime::Engine& engine, SchedulerOptions options);
   void run();
+  // Something to do with a slot while nobody uses it.
+  struct SlotTask {
+    int slot = 0;
+    std::function<Status(Slot&)> work;
+    enum class Stage { waiting, taken, done } stage = Stage::waiting;
+    Status result = {};
+  };
+  Status with_slot(int id, std::chrono::milliseconds patience, std::function<Status(Slot&)> work);
+  void run_slot_tasks();
   void admit(std::vector<std::unique_ptr<Sequence>>& waiting);
   bool should_wait(const Sequence& sequence) const;
   Slot* choose_slot(const Sequence& sequence);
@@ -129,6 +148,7 @@ class Scheduler {
   mutable std::mutex mutex_;  // guards what follows
   std::condition_variable changed_;
   std::vector<std::unique_ptr<Sequence>> arrived_;
+  std::vector<std::shared_ptr<SlotTask>> slot_tasks_;
   int64_t n_unfinished_ = 0;
   int64_t n_waiting_ = 0;
   Snapshot snapshot_;

@@ -191,6 +191,7 @@ void Sequence::finish(FinishReason reason, std::optional<Error> error) {
   const double now = seconds_now();
   Outcome outcome{.reason = reason,
                   .error = std::move(error),
+                  .stop_text = stops_.stop_text(),
                   .n_prompt = std::ssize(request_.prompt),
                   .n_cached = n_cached_,
                   .n_answer = n_answer_,

@@ -34,6 +34,9 @@ class AnswerFormat {
   virtual std::string piece(size_t index, const scheduler::Piece& piece) = 0;
   virtual std::string end(size_t index, const scheduler::Outcome& outcome) = 0;
   virtual std::string finish(const Totals& totals, const scheduler::Outcome& last) = 0;
+
+  // Instead of what would come next: a stream that has begun breaks off.
+  virtual std::string failure(int status, std::string_view message);
 };
 
 // "data: {...}\n\n", with "event: name\n" before it unless the name is empty.

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <random>
 
+#include "server/chat_prompt.h"
 #include "server/choices.h"
 
 namespace plm::server {
@@ -67,18 +68,22 @@ Json error_json(int status, std::string_view message) {
 
 void Exchange::fail(int status, std::string_view message) {
   if (status == 429 || status == 503) reply.add_header("Retry-After", std::string(kRetrySeconds));
-  send(status, error_json(status, message));
+  Json json = error_json(status, message);
+  if (request.head.path.starts_with("/v1/messages")) json["type"] = "error";  // Anthropic's form
+  send(status, json);
 }
 
 void Exchange::fail(const Error& error) {
-  const int status = error.kind == ErrorKind::invalid_argument ? 400
-                     : error.kind == ErrorKind::unsupported    ? 501
-                                                               : 500;
-  fail(status, error.message);
+  const bool is_theirs = error.kind == ErrorKind::invalid_argument || error.kind == ErrorKind::unsupported;
+  fail(is_theirs ? 400 : 500, error.message);
 }
 
 std::string server_event(const Json& data, std::string_view name) {
   return (name.empty() ? std::string() : fmt::format("event: {}\n", name)) + "data: " + dump(data) + "\n\n";
+}
+
+std::string AnswerFormat::failure(int status, std::string_view message) {
+  return server_event(error_json(status, message));
 }
 
 Json usage_json(const Totals& totals) {
@@ -133,6 +138,9 @@ std::span<const Api::Route> Api::routes() {
   static constexpr std::array kRoutes = {
       Route{"POST", "/v1/completions", &Api::completions},
       Route{"POST", "/v1/chat/completions", &Api::chat_completions},
+      Route{"POST", "/v1/responses", &Api::responses},
+      Route{"POST", "/v1/messages", &Api::messages},
+      Route{"POST", "/v1/messages/count_tokens", &Api::count_tokens},
       Route{"POST", "/v1/embeddings", &Api::embeddings},
       Route{"GET", "/v1/models", &Api::models},
       Route{"GET", "/models", &Api::models},
@@ -140,14 +148,24 @@ std::span<const Api::Route> Api::routes() {
       Route{"GET", "/v1/health", &Api::health},
       Route{"GET", "/props", &Api::props},
       Route{"GET", "/slots", &Api::slots},
+      Route{"POST", "/slots/{id}", &Api::slot_action},
       Route{"GET", "/metrics", &Api::metrics},
       Route{"GET", "/v1/plm/activity", &Api::activity},
       Route{"POST", "/tokenize", &Api::tokenize},
       Route{"POST", "/detokenize", &Api::detokenize},
       Route{"POST", "/apply-template", &Api::apply_template},
       Route{"GET", "/tokenizer_info", &Api::tokenizer_info},
+      Route{"GET", "/openapi.json", &Api::openapi},
   };
   return kRoutes;
+}
+
+bool Api::matches(const Route& route, std::string_view path) {
+  constexpr std::string_view kId = "{id}";
+  if (!route.path.ends_with(kId)) return route.path == path;
+  const std::string_view before = route.path.substr(0, route.path.size() - kId.size());
+  return path.size() > before.size() && path.starts_with(before) &&
+         path.find('/', before.size()) == std::string_view::npos;
 }
 
 void Api::handle(Exchange& exchange) const {
@@ -155,7 +173,7 @@ void Api::handle(Exchange& exchange) const {
   const std::string_view method = head.method == "HEAD" ? "GET" : std::string_view(head.method);
   std::string allowed;
   for (const Route& route : routes()) {
-    if (route.path != head.path) continue;
+    if (!matches(route, head.path)) continue;
     if (route.method != method) {
       allowed = route.method;
       continue;
@@ -284,7 +302,7 @@ class Teller {
       if (!exchange_.reply.is_started()) {
         exchange_.fail(status, failure_message(outcome));
       } else {
-        write(server_event(error_json(status, failure_message(outcome))));
+        write(format_.failure(status, failure_message(outcome)));
       }
       return false;
     }
@@ -319,6 +337,17 @@ void Api::answer(Exchange& exchange, const Generation& generation,
                        const Outcome* outcome) { return teller.show(index, std::move(piece), outcome); },
                    [&] { return teller.idle(); });
   if (is_complete) teller.finish();
+}
+
+Status Api::answer_chat(Exchange& exchange, const Json& chat, AnswerFormat& format) const {
+  const Fields fields(chat);
+  PLM_TRY(Generation generation, read_generation(fields, options_.sampling, tokenizer()));
+  if (generation.n != 1) return fields.wrong("n", "1");
+  PLM_TRY(ChatPrompt prompt, render_chat(fields, template_, options_.template_variables));
+  for (std::string& text : prompt.stop_texts) generation.request.stop_texts.push_back(std::move(text));
+  PLM_TRY(auto tokens, prompt_tokens(prompt.text));
+  answer(exchange, generation, {std::move(tokens)}, format);
+  return {};
 }
 
 }  // namespace plm::server

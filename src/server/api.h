@@ -27,6 +27,8 @@ struct ApiOptions {
   scheduler::Pooling pooling = scheduler::Pooling::mean;
   bool shows_slots = true, shows_metrics = false;
   std::chrono::seconds patience{600};  // for a slot
+  std::string slot_save_path;          // folder of saved slots; empty: none are saved
+  scheduler::SlotShape slot_shape;     // of the engine, where there is a folder
 };
 
 // One request, what was read of it, and its reply.
@@ -38,7 +40,7 @@ struct Exchange {
 
   void send(int status, const Json& json) { reply.send(status, "application/json", dump(json)); }
   void fail(int status, std::string_view message);
-  // invalid_argument: 400; unsupported: 501; else 500.
+  // invalid_argument and unsupported: 400, for to try again is of no use; else 500.
   void fail(const Error& error);
 };
 
@@ -54,34 +56,44 @@ class Api {
   void handle(Exchange& exchange) const;
 
   struct Route {
-    std::string_view method, path;
+    std::string_view method, path;  // a path that ends in {id} stands for all that have something there
     void (Api::*answer)(Exchange&) const;
   };
   static std::span<const Route> routes();
+  static bool matches(const Route& route, std::string_view path);
 
  private:
   void completions(Exchange& exchange) const;
   void chat_completions(Exchange& exchange) const;
+  void responses(Exchange& exchange) const;
+  void messages(Exchange& exchange) const;
+  void count_tokens(Exchange& exchange) const;
   void embeddings(Exchange& exchange) const;
   void models(Exchange& exchange) const;
   void health(Exchange& exchange) const;
   void props(Exchange& exchange) const;
   void slots(Exchange& exchange) const;
+  void slot_action(Exchange& exchange) const;
   void metrics(Exchange& exchange) const;
   void activity(Exchange& exchange) const;
   void tokenize(Exchange& exchange) const;
   void detokenize(Exchange& exchange) const;
   void apply_template(Exchange& exchange) const;
   void tokenizer_info(Exchange& exchange) const;
+  void openapi(Exchange& exchange) const;
 
   // The texts that `format` shapes, for each prompt n of them.
   void answer(Exchange& exchange, const Generation& generation,
               const std::vector<std::vector<tokenizer::TokenId>>& prompts, AnswerFormat& format) const;
-  // Null when the exchange has been answered with an error.
+  // The one answer to a request that another form of API was made into that of /v1/chat/completions.
+  Status answer_chat(Exchange& exchange, const Json& chat, AnswerFormat& format) const;
+  // Empty when the exchange has been answered with an error.
   std::vector<std::shared_ptr<scheduler::Answer>> submit(Exchange& exchange,
                                                          std::vector<scheduler::Request> requests) const;
   // Makes the answers stay in the grammar, where there is one.
   Status constrain(Generation& generation, const std::optional<grammar::Grammar>& grammar) const;
+  Result<Json> save_slot(int id, const std::string& name) const;
+  Result<Json> restore_slot(int id, const std::string& name) const;
   Result<std::vector<tokenizer::TokenId>> prompt_tokens(std::string_view text) const;
   const tokenizer::Tokenizer& tokenizer() const { return scheduler_.engine().tokenizer(); }
 
@@ -91,6 +103,7 @@ class Api {
   int64_t started_;
   mutable std::once_flag has_token_index_;
   mutable std::shared_ptr<const grammar::TokenIndex> token_index_;  // made for the first grammar
+  mutable std::mutex slot_files_;
 };
 
 // A fresh id: "chatcmpl-" and 24 letters and digits.

@@ -95,11 +95,9 @@ Status read_logit_bias(const Fields& fields, runtime::SamplerOptions& o, const T
       const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), id);
       if (error != std::errc() || end != key.data() + key.size()) return fields.wrong("logit_bias", expected);
     } else {
-      const bool is_pair = bias->is_array() && bias->size() == 2 && (*bias)[0].is_number_integer();
+      const bool is_pair = bias->is_array() && bias->size() == 2 && (*bias)[0].is_number();
       if (!is_pair) return fields.wrong("logit_bias", expected);
-      id = (*bias)[0].is_number_unsigned() && (*bias)[0].get<uint64_t>() > INT32_MAX
-               ? -1
-               : (*bias)[0].get<int64_t>();
+      id = whole_number((*bias)[0]).value_or(-1);
       bias = &(*bias)[1];
     }
     if (id < 0 || id >= static_cast<int64_t>(tokenizer.vocabulary_size())) {
@@ -190,12 +188,12 @@ Result<std::vector<TokenId>> read_token_ids(const Json& array, std::string_view 
   std::vector<TokenId> ids;
   const auto n = static_cast<int64_t>(tokenizer.vocabulary_size());
   for (const Json& value : array) {
-    const bool is_id = value.is_number_integer() && value >= 0 && value < n;
-    if (!is_id) {
+    const auto id = whole_number(value);
+    if (!id || *id < 0 || *id >= n) {
       return make_error(ErrorKind::invalid_argument, "field {}: found {}, expected token ids from 0 to {}",
                         name, described(value), n - 1);
     }
-    ids.push_back(value.get<TokenId>());
+    ids.push_back(static_cast<TokenId>(*id));
   }
   return ids;
 }

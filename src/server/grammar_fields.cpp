@@ -31,7 +31,7 @@ Result<std::optional<Grammar>> read_response_format(const Fields& fields) {
   if (format == nullptr) return std::optional<Grammar>();
   if (!format->is_object()) return fields.wrong("response_format", "an object");
   const Fields inner(*format, "response_format.");
-  PLM_TRY(const std::string type, inner.text("type", "text"));
+  PLM_TRY(const std::string type, inner.text("type", ""));
   if (type == "text") return std::optional<Grammar>();
   if (type == "json_object") {
     // llama.cpp takes a schema here too.

@@ -46,27 +46,26 @@ Result<double> Fields::number(std::string_view name, double otherwise, double le
   return wrong(name, fmt::format("a number from {} to {}", least, most));
 }
 
+std::optional<int64_t> whole_number(const Json& value) {
+  if (value.is_number_unsigned()) {
+    const auto large = value.get<uint64_t>();
+    if (large > static_cast<uint64_t>(INT64_MAX)) return {};
+    return static_cast<int64_t>(large);
+  }
+  if (value.is_number_integer()) return value.get<int64_t>();
+  if (!value.is_number_float()) return {};
+  const double real = value.get<double>();
+  constexpr double kExact = 9007199254740992.0;  // 2^53
+  if (std::floor(real) != real || std::abs(real) > kExact) return {};
+  return static_cast<int64_t>(real);
+}
+
 Result<int64_t> Fields::integer(std::string_view name, int64_t otherwise, int64_t least, int64_t most) const {
   const Json* value = find(name);
   if (value == nullptr) return otherwise;
-  const Error error = wrong(name, fmt::format("a whole number from {} to {}", least, most));
-  int64_t number = 0;
-  if (value->is_number_unsigned()) {
-    const auto large = value->get<uint64_t>();
-    if (large > static_cast<uint64_t>(INT64_MAX)) return error;
-    number = static_cast<int64_t>(large);
-  } else if (value->is_number_integer()) {
-    number = value->get<int64_t>();
-  } else if (value->is_number_float()) {
-    const double real = value->get<double>();
-    constexpr double kExact = 9007199254740992.0;  // 2^53
-    if (std::floor(real) != real || std::abs(real) > kExact) return error;
-    number = static_cast<int64_t>(real);
-  } else {
-    return error;
-  }
-  if (number < least || number > most) return error;
-  return number;
+  const auto number = whole_number(*value);
+  if (number && *number >= least && *number <= most) return *number;
+  return wrong(name, fmt::format("a whole number from {} to {}", least, most));
 }
 
 Result<bool> Fields::boolean(std::string_view name, bool otherwise) const {

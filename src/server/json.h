@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -43,6 +44,10 @@ class Fields {
   const Json& object_;
   std::string where_;
 };
+
+// A number without a fraction, also where it is written 5.0 or 5e0, as JSON Schema has it. None for anything
+// else.
+std::optional<int64_t> whole_number(const Json& value);
 
 // A short description of a value for an error: its kind, and what it is where that is short.
 std::string described(const Json& value);

@@ -18,7 +18,7 @@ bool asks_for_page(const HttpHead& head) {
 // Only paths we know go into the log.
 std::string_view logged_path(std::string_view path) {
   for (const Api::Route& route : Api::routes()) {
-    if (route.path == path) return route.path;
+    if (Api::matches(route, path)) return route.path;
   }
   return Page::built_in().has(path) ? "(page)" : "(unknown)";
 }

@@ -1,4 +1,4 @@
-// What the server tells of itself: /health, /v1/models, /props, /slots, /metrics.
+// What the server tells of itself: /health, /v1/models, /props, /metrics.
 #include <iterator>
 
 #include "server/api.h"
@@ -47,18 +47,6 @@ void Api::props(Exchange& exchange) const {
                       {"cache",
                        {{"type", tensor_type_name(engine.cache_type())},
                         {"bytes_per_token", engine.cache_bytes_per_token()}}}});
-}
-
-void Api::slots(Exchange& exchange) const {
-  if (!options_.shows_slots) return exchange.fail(501, "slots are not shown here (--slots)");
-  Json slots = Json::array();
-  for (const auto& slot : scheduler_.snapshot().slots) {
-    slots.push_back({{"id", slot.id},
-                     {"n_ctx", slot.capacity},
-                     {"is_processing", slot.is_busy},
-                     {"n_tokens", slot.n_tokens}});
-  }
-  exchange.send(200, slots);
 }
 
 void Api::metrics(Exchange& exchange) const {

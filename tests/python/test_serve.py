@@ -171,6 +171,46 @@ def test_embeddings_have_length_one_and_the_models_width(client, server):
     assert numbers == pytest.approx(rows[1], abs=1e-4)
 
 
+def test_responses_are_the_text_of_a_chat(client):
+    options = dict(model="story", instructions="You tell stories.", temperature=0, max_output_tokens=12)
+    whole = client.responses.create(input="Tell me of a dog.", **options)
+    listed = client.responses.create(input=[{"role": "user", "content": [{"type": "input_text", "text": "Tell me of a dog."}]}], **options)
+    messages = [{"role": "system", "content": "You tell stories."}, {"role": "user", "content": "Tell me of a dog."}]
+    chat = client.chat.completions.create(model="story", messages=messages, temperature=0, max_tokens=12)
+    assert whole.output_text == listed.output_text == chat.choices[0].message.content
+    assert whole.status in ("completed", "incomplete") and whole.usage.output_tokens == chat.usage.completion_tokens
+    events = list(client.responses.create(input="Tell me of a dog.", stream=True, **options))
+    assert [event.sequence_number for event in events] == list(range(len(events)))
+    assert events[0].type == "response.created" and events[-1].type == "response." + whole.status
+    assert "".join(event.delta for event in events if event.type == "response.output_text.delta") == whole.output_text
+    assert events[-1].response.output_text == whole.output_text
+
+
+def test_messages_have_anthropics_form(server):
+    ask = {"model": "story", "system": "You tell stories.", "max_tokens": 12, "temperature": 0,
+           "messages": [{"role": "user", "content": [{"type": "text", "text": "Tell me of a dog."}]}]}  # fmt: skip
+    reply = server.ok("/v1/messages", ask)
+    assert reply["type"] == "message" and reply["stop_reason"] in ("max_tokens", "end_turn")
+    text = reply["content"][0]["text"]
+    usage = reply["usage"]
+    counted = server.ok("/v1/messages/count_tokens", {key: ask[key] for key in ("model", "system", "messages")})
+    assert counted["input_tokens"] == usage["input_tokens"] + usage["cache_read_input_tokens"]
+    cut = server.ok("/v1/messages", ask | {"stop_sequences": [text[6:9]]})
+    assert (cut["stop_reason"], cut["stop_sequence"]) == ("stop_sequence", text[6:9])
+    events = [json.loads(line[6:]) for line in server.ok("/v1/messages", ask | {"stream": True}).splitlines() if line.startswith("data: ")]
+    kinds = [event["type"] for event in events]
+    assert kinds[:2] == ["message_start", "content_block_start"] and kinds[-2:] == ["message_delta", "message_stop"]
+    assert "".join(event["delta"]["text"] for event in events if event["type"] == "content_block_delta") == text
+
+
+def test_the_document_describes_every_path(server):
+    document = server.ok("/openapi.json")
+    assert document["openapi"].startswith("3.") and {"/v1/completions", "/v1/messages"} <= document["paths"].keys()
+    for path, operations in document["paths"].items():
+        for method in operations:
+            assert server.ask(path, {} if method == "post" else None)[0] != 404, path
+
+
 def test_models_are_listed(client):
     assert [model.id for model in client.models.list()] == ["story"]
 
@@ -354,7 +394,7 @@ def test_tools_are_called(plm, tmp_path):
             body = {"messages": messages[:1], "tools": tools, "tool_choice": wrong}
             assert server.ask("/v1/chat/completions", body)[0] == 400
     with Server(plm) as server:  # the bundled model's template tells of no tools
-        assert server.ask("/v1/chat/completions", {"messages": messages[:1], "tools": tools})[0] == 501
+        assert server.ask("/v1/chat/completions", {"messages": messages[:1], "tools": tools})[0] == 400
 
 
 # Other endpoints
@@ -537,7 +577,7 @@ BAD_BODIES = [
 
 
 def test_no_bad_body_is_more_than_an_error_of_its_sender(server):
-    paths = ["/v1/completions", "/v1/chat/completions", "/v1/embeddings", "/tokenize", "/detokenize", "/apply-template"]
+    paths = ["/v1/completions", "/v1/chat/completions", "/v1/responses", "/v1/messages", "/v1/embeddings", "/tokenize", "/detokenize", "/apply-template"]
     for body in BAD_BODIES:
         for path in paths:
             status, reply, _ = server.ask(path, body)

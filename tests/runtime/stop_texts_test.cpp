@@ -19,6 +19,7 @@ TEST(StopTexts, EndAStreamHoweverItIsCut) {
     StopTexts stops({"\nUser:", "zzz"});
     EXPECT_EQ(through(stops, text, n), "Well.") << n;
     EXPECT_TRUE(stops.stopped());
+    EXPECT_EQ(stops.stop_text(), "\nUser:");
     EXPECT_EQ(stops.push("more"), "");
   }
 }

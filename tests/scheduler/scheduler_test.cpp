@@ -162,10 +162,53 @@ TEST_F(SchedulerTest, ABeginningThatWasReadBeforeIsNotReadAgain) {
   EXPECT_GE(run(next).outcome.n_cached, n_prompt + 5);
 }
 
+TEST_F(SchedulerTest, WhatASlotHoldsCanBeCarriedToAnotherScheduler) {
+  const std::string prompt = long_text(12);
+  load({.n_slots = 2});
+  const Read first = run(request(prompt));
+  const auto rows = scheduler_->copy_slot(first.outcome.slot, 10s);
+  ASSERT_TRUE(rows.ok()) << rows.error().message;
+  EXPECT_EQ(std::ssize(rows->tokens), first.outcome.n_prompt + first.outcome.n_answer - 1);
+
+  load({.n_slots = 2});
+  ASSERT_TRUE(scheduler_->fill_slot(1, *rows, 10s).ok());
+  EXPECT_EQ(scheduler_->snapshot().slots[1].n_tokens, std::ssize(rows->tokens));
+  const Read again = run(request(prompt));
+  EXPECT_EQ(again.outcome.slot, 1);
+  EXPECT_EQ(again.outcome.n_cached, again.outcome.n_prompt - 1);
+  EXPECT_EQ(again.text, first.text);
+  Request seeded = request(prompt);
+  seeded.reuse = Reuse::exact;
+  EXPECT_EQ(run(std::move(seeded)).outcome.n_cached, first.outcome.n_prompt / kPage * kPage);
+
+  ASSERT_GT(*scheduler_->erase_slot(1, 10s), 0);
+  EXPECT_EQ(scheduler_->copy_slot(1, 10s)->tokens.size(), 0U);
+}
+
+TEST_F(SchedulerTest, ASlotIsCarriedOnlyBetweenAnswers) {
+  load({.n_slots = 1});
+  auto answer = *scheduler_->submit(request(kPrompts[0], 200));
+  Piece piece;
+  while (answer->next(piece, 60s) != Answer::Next::piece) {
+  }
+  EXPECT_EQ(scheduler_->copy_slot(0, 0ms).error().kind, ErrorKind::cancelled);
+  const auto rows = scheduler_->copy_slot(0, 60s);  // waits for the answer's end
+  ASSERT_TRUE(rows.ok()) << rows.error().message;
+  const Read rest = read(answer);
+  EXPECT_EQ(std::ssize(rows->tokens), rest.outcome.n_prompt + rest.outcome.n_answer - 1);
+  for (const int id : {-1, 1}) {
+    EXPECT_EQ(scheduler_->copy_slot(id, 1s).error().kind, ErrorKind::invalid_argument) << id;
+  }
+  SlotRows wrong = *rows;
+  wrong.rows.pop_back();
+  EXPECT_FALSE(scheduler_->fill_slot(0, wrong, 1s).ok());
+  EXPECT_EQ(scheduler_->copy_slot(0, 1s)->tokens, rows->tokens) << "nothing has changed";
+}
+
 TEST_F(SchedulerTest, ExactReuseChangesNotABit) {
   load({.n_slots = 1});
   const auto isa = engine_->kernels().isa;
-  if (isa != kernels::Isa::avx512 && isa != kernels::Isa::avx512_bf16) {
+  if (isa != kernels::Isa::avx512 && isa != kernels::Isa::avx512_bf16 && isa != kernels::Isa::amx) {
     GTEST_SKIP() << "plain weights round by tile on " << kernels::isa_name(isa);
   }
   for (const std::string& prompt : kPrompts) run(request(prompt, 60));  // layers that fire most now have rows
@@ -202,6 +245,7 @@ TEST_F(SchedulerTest, StopsBeforeAStopTextWhereverTokensEnd) {
     const Read cut = run(made);
     EXPECT_EQ(cut.text, whole.text.substr(0, whole.text.find(stop)));
     EXPECT_EQ(cut.outcome.reason, FinishReason::stop_text);
+    EXPECT_EQ(cut.outcome.stop_text, stop);
   }
 }
 

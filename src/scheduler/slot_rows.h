@@ -1,0 +1,47 @@
+// What a slot holds, apart from it: in memory, and in a file that outlives the process.
+//
+// A file is worth nothing to another model or another build, whose rows would be others: both are in its
+// identity. Its layout, little endian: "PLMSLOT1", then as uint64 the identity, the number of tokens, how
+// many of them are exact and the bytes of one token's rows; the token ids as int32; the rows, stream by
+// stream; the XXH3 of all before as uint64.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "runtime/engine.h"
+
+namespace plm::scheduler {
+
+using tokenizer::TokenId;
+
+struct SlotRows {
+  std::vector<TokenId> tokens;
+  int64_t n_exact = 0;          // the first of them that are exact (Reuse::exact)
+  std::vector<std::byte> rows;  // [stream][token]
+};
+
+// What a file must fit to be read.
+struct SlotShape {
+  uint64_t identity = 0;  // of model and build
+  int64_t bytes_per_token = 0, capacity = 0, vocabulary_size = 0;
+};
+
+// Hashes the model's file, and the rows and logits of some tokens that it runs, in which adapters, cache type
+// and kernels show. Of an engine that has run nothing yet, for what it ran may change the rounding.
+Result<SlotShape> slot_shape(runtime::Engine& engine);
+
+// Returns the bytes written. The file is there in whole or as it was before.
+Result<int64_t> write_slot_file(const std::string& path, const SlotShape& shape, const SlotRows& rows);
+
+struct SlotFile {
+  SlotRows rows;
+  int64_t n_bytes = 0;
+};
+// Fails with not_found, and with bad_data on a file that is none, is damaged, belongs to another model or
+// build, or holds more than the context.
+Result<SlotFile> read_slot_file(const std::string& path, const SlotShape& shape);
+
+}  // namespace plm::scheduler

@@ -1,0 +1,21 @@
+// The shapes of requests and replies as JSON Schema, for /openapi.json.
+#pragma once
+
+#include "server/json.h"
+
+namespace plm::server {
+
+// What depends on the model.
+struct SchemaLimits {
+  int64_t vocabulary_size = 0;
+};
+
+// {"name": schema}. Requests are all that is accepted, but that a text may be too long for the context and
+// that fields not named are passed over. A field that need not be there may be null.
+Json request_schemas(const SchemaLimits& limits);
+Json reply_schemas();
+
+// {"$ref": ...} to one of them.
+Json schema_ref(std::string_view name);
+
+}  // namespace plm::server

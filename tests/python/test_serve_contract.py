@@ -1,0 +1,68 @@
+"""/openapi.json is what the server keeps to: schemathesis asks by it, and no answer breaks it."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from plm_server import Server
+
+pytest.importorskip("schemathesis", reason="schemathesis is not installed")
+
+# Of the checks two do not apply: every reply is its own, and nothing is deleted that could be asked for again.
+RUN = [sys.executable, "-m", "schemathesis.cli", "--no-color", "run"]
+FLAGS = ["--checks", "all", "--continue-on-failure", "--generation-deterministic", "--suppress-health-check", "all",
+         "--request-timeout", "60"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def server(plm, tmp_path_factory):
+    saved = tmp_path_factory.mktemp("slots")
+    with Server(plm, "-np", 4, "-c", 512, "--metrics", "--slot-save-path", saved, "--no-log-requests") as running:
+        yield running
+        assert running.is_alive()
+
+
+def schemathesis(tmp_path, location, *flags):
+    done = subprocess.run([*RUN, str(location), *FLAGS, *map(str, flags)], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    return done.stdout
+
+
+def bounded(schema):
+    """The same with less in it: what agrees with it agrees with the document, and fits a small context."""
+    if isinstance(schema, list):
+        return [bounded(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    small = {key: bounded(value) for key, value in schema.items()}
+    if small.get("type") == "string" and "enum" not in small and "const" not in small and "pattern" not in small:
+        small["maxLength"] = 20
+    if small.get("type") == "array":
+        small["maxItems"] = 2
+    if small.get("type") == "object" and "additionalProperties" not in small:
+        small["additionalProperties"] = False
+    if "propertyNames" in small:
+        small |= {"propertyNames": {"pattern": "^[1-9][0-9]{0,2}$"}, "maxProperties": 3}
+    for name, most in (("max_tokens", 4), ("max_completion_tokens", 4), ("max_output_tokens", 4), ("n", 2)):
+        if name in small.get("properties", {}):
+            small["properties"][name] = {"type": "integer", "minimum": 1, "maximum": most}
+            small["required"] = small.get("required", []) + ([name] if most == 4 and "input" not in small["required"] else [])
+    return small
+
+
+def test_requests_by_the_document_are_answered_by_it(server, tmp_path):
+    document = server.ok("/openapi.json")
+    # A slot can only be restored from what was saved, which no document can say.
+    del document["paths"]["/slots/{id}"]
+    document["components"]["schemas"] = {
+        name: bounded(schema) if name.endswith("Request") or name == "Message" else schema
+        for name, schema in document["components"]["schemas"].items()
+    }
+    path = tmp_path / "openapi.json"
+    path.write_text(json.dumps(document))
+    schemathesis(tmp_path, path, "--url", server.url, "--mode", "positive", "--phases", "coverage,fuzzing", "-n", 5)
+
+
+def test_requests_against_the_document_are_refused_by_it(server, tmp_path):
+    schemathesis(tmp_path, server.url + "/openapi.json", "--mode", "negative", "--phases", "coverage,fuzzing", "-n", 5)

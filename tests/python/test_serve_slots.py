@@ -1,0 +1,125 @@
+"""Slots saved to files by `plm serve --slot-save-path`, and restored: by the same model and build alone."""
+
+import os
+import struct
+
+import pytest
+from plm_server import Server
+
+TEXT = "The fox ran into the wood and met a bear. " * 8
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("slots")
+
+
+@pytest.fixture(scope="module")
+def server(plm, folder):
+    with Server(plm, "-np", 2, "--slot-save-path", folder) as running:
+        yield running
+        assert running.is_alive()
+
+
+def complete(server, **more):
+    return server.ok("/v1/completions", {"prompt": TEXT, "max_tokens": 8, "temperature": 0} | more)
+
+
+def cached(reply):
+    return reply["usage"]["prompt_tokens_details"]["cached_tokens"]
+
+
+def slot_that_holds(server):
+    return max(server.ok("/slots"), key=lambda slot: slot["n_tokens"])["id"]
+
+
+def test_a_slot_outlives_the_server(plm, server, folder):
+    first = complete(server)
+    saved = server.ok(f"/slots/{slot_that_holds(server)}?action=save", {"filename": "fox.bin"})
+    assert saved["n_saved"] == first["usage"]["total_tokens"] - 1, "the last token was not run"
+    assert saved["n_written"] == (folder / "fox.bin").stat().st_size and saved["timings"]["save_ms"] >= 0
+    for threads, reads in (("1", {}), ("2", {"seed": 3})):
+        with Server(plm, "-np", 2, "--slot-save-path", folder, "-t", threads) as other:
+            restored = other.ok("/slots/1?action=restore", {"filename": "fox.bin"})
+            assert (restored["n_restored"], restored["n_read"]) == (saved["n_saved"], saved["n_written"])
+            again = complete(other, **reads)
+            n = first["usage"]["prompt_tokens"]
+            assert cached(again) == (n - 1 if not reads else n // 64 * 64), "the rows are used"
+            assert again["choices"][0]["text"] == first["choices"][0]["text"]
+
+
+def test_restored_rows_serve_other_slots_too(plm, folder, server):
+    complete(server)
+    server.ok(f"/slots/{slot_that_holds(server)}?action=save", {"filename": "shared.bin"})
+    with Server(plm, "-np", 2, "--slot-save-path", folder) as other:
+        other.ok("/slots/0?action=restore", {"filename": "shared.bin"})
+        assert other.ok("/slots/0?action=erase", {})["n_erased"] > 0
+        assert other.ok("/slots")[0]["n_tokens"] == 0
+        assert cached(complete(other)) > 64
+
+
+def test_a_damaged_file_is_refused_and_nothing_changes(server, folder):
+    complete(server)
+    slot = slot_that_holds(server)
+    server.ok(f"/slots/{slot}?action=save", {"filename": "whole.bin"})
+    whole = (folder / "whole.bin").read_bytes()
+    before = server.ok("/slots")
+
+    def patched(at, value):
+        return whole[:at] + value + whole[at + len(value) :]
+
+    damaged = {
+        "empty": b"",
+        "head": whole[:39],
+        "short": whole[:-1],
+        "half": whole[: len(whole) // 2],
+        "long": whole + b"\0",
+        "magic": patched(0, b"GGUF"),
+        "identity": patched(8, b"\xff" * 8),
+        "many": patched(16, struct.pack("<Q", 2**63)),
+        "some": patched(16, struct.pack("<Q", 100)),
+        "exact": patched(24, struct.pack("<Q", 2**64 - 1)),
+        "width": patched(32, struct.pack("<Q", 2**60)),
+        "token": patched(40, struct.pack("<i", -1)),
+        "row": patched(len(whole) // 2, bytes([whole[len(whole) // 2] ^ 1])),
+        "sum": patched(len(whole) - 1, bytes([whole[-1] ^ 1])),
+        "text": b"not a slot, but long enough to be one, perhaps",
+    }
+    for name, data in damaged.items():
+        (folder / name).write_bytes(data)
+        status, reply, _ = server.ask("/slots/0?action=restore", {"filename": name})
+        assert status == 400 and reply["error"]["message"].startswith(name + ": "), (name, reply)
+        assert str(folder) not in reply["error"]["message"]
+    assert server.ok("/slots") == before
+    assert cached(complete(server)) > 64, "what the slot held is still of use"
+
+
+def test_another_models_slot_is_refused(plm, server, folder, tmp_path, bundled_model):
+    complete(server)
+    server.ok(f"/slots/{slot_that_holds(server)}?action=save", {"filename": "story.bin"})
+    other_file = tmp_path / "other.gguf"
+    plm.ok("quantize", bundled_model, other_file, "Q8_0")
+    with Server(plm, "-m", other_file, "--slot-save-path", folder) as other:
+        status, reply, _ = other.ask("/slots/0?action=restore", {"filename": "story.bin"})
+        assert status == 400 and "another model" in reply["error"]["message"]
+    with Server(plm, "-ctk", "q8_0", "--slot-save-path", folder) as other:
+        status, reply, _ = other.ask("/slots/0?action=restore", {"filename": "story.bin"})
+        assert status == 400
+
+
+def test_names_and_ids_from_strangers(server, folder, plm):
+    outside = folder.parent / "outside.bin"
+    for name in ("../outside.bin", "/etc/passwd", "a/b", ".hidden", "..", "", "a\0b", "ä", "x" * 129, "con:", " a", 5, None):
+        for action in ("save", "restore"):
+            status, reply, _ = server.ask(f"/slots/0?action={action}", {"filename": name})
+            assert status == 400 and "filename" in reply["error"]["message"], (name, action)
+    assert not outside.exists()
+    assert server.ask("/slots/0?action=restore", {"filename": "absent"})[0] == 404
+    for path in ("/slots/9?action=erase", "/slots/-1?action=erase", "/slots/x?action=erase", "/slots/0?action=melt", "/slots/0",
+                 "/slots/99999999999999999999?action=erase"):  # fmt: skip
+        assert server.ask(path, {"filename": "a"})[0] == 400, path
+    assert server.ask("/slots/", {})[0] == 404 and server.ask("/slots/0/1", {})[0] == 404
+    assert server.ask("/slots/0?action=erase")[0] == 405
+    with Server(plm) as without:
+        assert without.ask("/slots/0?action=save", {"filename": "a"})[0] == 501
+    assert not [name for name in os.listdir(folder) if name.endswith(".part")]
