@@ -14,13 +14,14 @@ int64_t expanded_bytes_per_token(const runtime::Engine& engine) {
   return layout.bytes_per_token(engine.cache_type());
 }
 
-Json neurons_json(const model::SparsityCounts& counts, int64_t per_layer) {
-  const double n_outputs = static_cast<double>(counts.n_tokens) * static_cast<double>(per_layer);
-  Json shares = Json::array();
-  for (const int64_t n_live : counts.live_of_layer) {
-    shares.push_back(n_outputs > 0 ? static_cast<double>(n_live) / n_outputs : 0.0);
+Json neurons_json(const model::SparsityCounts& counts, const model::Config& config) {
+  const double n_outputs = static_cast<double>(counts.n_tokens) * static_cast<double>(config.ffn_width);
+  // Before the first answer nothing has been counted.
+  std::vector<double> shares(static_cast<size_t>(config.n_layers));
+  for (size_t layer = 0; n_outputs > 0 && layer < counts.live_of_layer.size(); ++layer) {
+    shares.at(layer) = static_cast<double>(counts.live_of_layer[layer]) / n_outputs;
   }
-  return {{"per_layer", per_layer}, {"n_tokens", counts.n_tokens}, {"live_share", std::move(shares)}};
+  return {{"per_layer", config.ffn_width}, {"n_tokens", counts.n_tokens}, {"live_share", std::move(shares)}};
 }
 
 }  // namespace
@@ -33,7 +34,7 @@ void Api::activity(Exchange& exchange) const {
   const model::SparsityCounts counts = scheduler_.snapshot().activity;
   exchange.send(200,
                 {{"n_layers", config.n_layers},
-                 {"neurons", is_latent ? neurons_json(counts, config.ffn_width) : Json()},
+                 {"neurons", is_latent ? neurons_json(counts, config) : Json()},
                  {"cache",
                   {{"is_latent", is_latent},
                    {"type", tensor_type_name(engine.cache_type())},

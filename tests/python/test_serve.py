@@ -458,6 +458,8 @@ def test_the_page_is_there_for_browsers_without_a_key(plm):
         assert status == 200 and headers["Content-Type"].startswith("text/html")
         assert "default-src 'none'" in headers["Content-Security-Policy"]
         assert locked.ask("/v1/plm/activity")[0] == 401
+        before = locked.ok("/v1/plm/activity", headers={"Authorization": "Bearer secret"})["neurons"]
+        assert before["live_share"] == [0] * 8 and before["n_tokens"] == 0
         assert locked.ask("/", headers={"Origin": "https://elsewhere.example"})[0] == 403
         assert locked.ask("/", {}, headers={"X-Api-Key": "secret"})[0] == 404
 

@@ -13,6 +13,14 @@ export const HISTORY = 64;
 const BUSY_MS = 250;
 const IDLE_MS = 4_000;
 
+/** While nothing is written the numbers stand still, and there is nothing to add. */
+function remember({ neurons }: Activity): void {
+  const known = activityHistory.value;
+  const last = known[known.length - 1];
+  if (!neurons || neurons.tokens === 0 || last?.every((share, layer) => share === neurons.liveShare[layer])) return;
+  activityHistory.value = [...known, neurons.liveShare].slice(-HISTORY);
+}
+
 const isWatched = computed(() => showsPanel.value && panelTab.value === "inside" && connection.value === "ready");
 
 export function startWatching(): void {
@@ -22,7 +30,7 @@ export function startWatching(): void {
     const seen = await askActivity().catch(() => null); // the connection tells why
     if (seen) {
       activity.value = seen;
-      if (isBusy && seen.neurons) activityHistory.value = [...activityHistory.value, seen.neurons.liveShare].slice(-HISTORY);
+      remember(seen);
     }
     clearTimeout(timer);
     if (isWatched.value) timer = setTimeout(() => void watch(isAnyRunning.value), isBusy ? BUSY_MS : IDLE_MS);

@@ -64,6 +64,7 @@ describe("plm serve", { skip: noBrowser || noProgram }, () => {
     await ready(page);
     await page.keyboard.press("Control+.");
     await page.getByText("Ask something").waitFor();
+    await page.getByText("of 8,192").waitFor();
     await ask(page, "Once upon a time");
     const answer = await answerIn(page, "done");
     assert.ok((await answer.locator(".text").textContent()).length > 40);
@@ -73,6 +74,10 @@ describe("plm serve", { skip: noBrowser || noProgram }, () => {
     const share = Number.parseFloat(await panel.locator("section[aria-label=Neurons] .figure b").textContent());
     assert.ok(share > 1 && share < 60, `${share} % of the neurons fire`);
     await panel.getByText("times smaller").waitFor();
+    const coloured = await panel.locator("canvas").evaluate((canvas) =>
+      canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.filter((_, index) => index % 4 === 3).some((alpha) => alpha > 0),
+    );
+    assert.ok(coloured, "the last seconds are drawn");
     assert.deepEqual(faults, []);
     await context.close();
   });
