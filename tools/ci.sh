@@ -22,7 +22,7 @@ stage_format() { tools/format.sh --check && echo "format: clean"; }
 # Before the build, which takes the page into the program.
 stage_page() { tools/build_page.sh && tools/test_page.sh unit; }
 stage_build() { tools/build.sh test; }
-stage_python_env() { tools/python_env.sh; }
+stage_python_env() { tools/python_env.sh && tools/node_env.sh; }
 stage_unit() { run_ctest build-test -L 'unit|kernel' -LE slow; }
 stage_ctest() { run_ctest build-test; }
 stage_python() { PLM_BUILD_DIR=$plm_root/build-test .venv/bin/python -m pytest tests/python -q -ra; }

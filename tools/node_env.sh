@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests in tests/node need, from its lock file, by npm. Not part of the gate: those tests skip without
-# it. Does nothing when it is up to date.
+# Installs what the tests in tests/node need, from its lock file, by npm. Those tests skip without it. Does nothing when it
+# is up to date.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 cd "$plm_root/tests/node"
