@@ -22,6 +22,7 @@ using Json = nlohmann::ordered_json;
 using Keys = std::set<std::string_view>;
 
 constexpr int64_t kMaxSchemas = 10'000;
+constexpr int64_t kMaxMerged = 256;   // each copies its schemas
 constexpr size_t kMaxKeyBytes = 256;  // of keys that others must differ from
 
 // Keywords that say nothing of what is valid. Words nobody knows say nothing either.
@@ -132,6 +133,7 @@ class Reader {
   Result<Expression> reference(const Place& place);
   Result<const Json*> resolve(const Place& place, const std::string& target) const;
   Result<Expression> alternatives(const Place& place, std::string_view key);
+  static Status merge(const Place& place, const Json& part, Json& merged);
   Result<Expression> all_of(const Place& place);
   Result<Expression> listed(const Place& place);
   Result<Expression> typed(const Place& place, std::string_view type);
@@ -149,7 +151,7 @@ class Reader {
   JsonValues values_;
   const Json& whole_;
   std::map<std::string, size_t> references_;
-  int64_t n_schemas_ = 0;
+  int64_t n_schemas_ = 0, n_merged_ = 0;
 };
 
 Status Reader::only(const Place& place, const Keys& known, const Keys& other_types) {
@@ -291,37 +293,59 @@ Result<Expression> Reader::alternatives(const Place& place, std::string_view key
   return choice_of(std::move(ways));
 }
 
-// The schemas put together into one; where two say different things of the same, we cannot tell.
+// Adds what one schema says to what others say; where two say different things of the same, we cannot tell.
+Status Reader::merge(const Place& place, const Json& part, Json& merged) {
+  for (const auto& [key, value] : part.items()) {
+    if (!constraint_keywords().contains(key)) continue;
+    if (!merged.contains(key)) {
+      merged[key] = value;
+      continue;
+    }
+    Json& before = merged[key];
+    if (key == "required" && before.is_array() && value.is_array()) {
+      for (const Json& name : value) before.push_back(name);
+    } else if (key == "properties" && before.is_object() && value.is_object()) {
+      for (const auto& [name, schema] : value.items()) {
+        if (before.contains(name) && before[name] != schema) {
+          return place.error(fmt::format("allOf: two schemas of the property {} are not supported", name));
+        }
+        before[name] = schema;
+      }
+    } else if (before != value) {
+      return place.error(fmt::format("allOf: two different values of {} are not supported", key));
+    }
+  }
+  return {};
+}
+
 Result<Expression> Reader::all_of(const Place& place) {
+  if (++n_merged_ > kMaxMerged) return place.error(fmt::format("more than {} allOf", kMaxMerged));
   const Json& list = place.schema["allOf"];
   if (!list.is_array() || list.empty()) return place.wrong("allOf", "a list of schemas");
-  Json merged = place.schema;
-  merged.erase("allOf");
+  Json outer = place.schema;
+  outer.erase("allOf");
+  std::vector<const Json*> parts{&outer};
   for (const Json& part : list) {
     const Json* one = &part;
-    if (one->is_object() && one->contains("$ref") && (*one)["$ref"].is_string()) {
-      PLM_TRY(one, resolve(place, (*one)["$ref"].get<std::string>()));
-    }
     if (!one->is_object()) return place.wrong("allOf", "a list of schemas that are objects");
-    for (const auto& [key, value] : one->items()) {
-      const bool is_lax = !constraint_keywords().contains(key);
-      if (is_lax || !merged.contains(key)) {
-        if (!is_lax || !merged.contains(key)) merged[key] = value;
-        continue;
-      }
-      Json& before = merged[key];
-      if (key == "required" && before.is_array() && value.is_array()) {
-        for (const Json& name : value) before.push_back(name);
-      } else if (key == "properties" && before.is_object() && value.is_object()) {
-        for (const auto& [name, schema] : value.items()) {
-          if (before.contains(name) && before[name] != schema) {
-            return place.error(fmt::format("allOf: two schemas of the property {} are not supported", name));
-          }
-          before[name] = schema;
-        }
-      } else if (before != value) {
-        return place.error(fmt::format("allOf: two different values of {} are not supported", key));
-      }
+    if (one->contains("$ref") && (*one)["$ref"].is_string()) {
+      PLM_TRY_STATUS(only({*one, place.where, place.depth}, {"$ref"}));
+      PLM_TRY(one, resolve(place, (*one)["$ref"].get<std::string>()));
+      if (!one->is_object()) return place.wrong("allOf", "a list of schemas that are objects");
+    }
+    parts.push_back(one);
+  }
+  Json merged = Json::object();
+  int n_saying = 0;  // that say something
+  for (const Json* one : parts) {
+    const size_t n_before = merged.size();
+    PLM_TRY_STATUS(merge(place, *one, merged));
+    n_saying += merged.size() > n_before || one->contains("required") || one->contains("properties") ? 1 : 0;
+  }
+  // What these say depends on what stands beside them in their own schema.
+  for (const char* key : {"additionalProperties", "items", "prefixItems"}) {
+    if (n_saying > 1 && merged.contains(key)) {
+      return place.error(fmt::format("allOf: {} in one of several schemas is not supported", key));
     }
   }
   return read(merged, place.where, place.depth + 1);
