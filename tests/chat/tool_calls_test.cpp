@@ -15,7 +15,7 @@ struct Answer {
 Answer read(std::string_view text, size_t n_bytes) {
   ToolCallReader reader;
   Answer answer;
-  const auto add = [&](ToolCallReader::Part part) {
+  const auto add = [&](const ToolCallReader::Part& part) {
     answer.content += part.content;
     for (const ToolCall& call : part.calls) answer.calls.push_back(call.name + " " + call.arguments);
   };
