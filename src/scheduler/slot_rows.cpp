@@ -129,7 +129,7 @@ Result<SlotFile> read_slot_file(const std::string& path, const SlotShape& shape)
                          .rows = {}},
                 .n_bytes = static_cast<int64_t>(bytes.size())};
   const auto ids = bytes.subspan(sizeof(head), n_tokens * sizeof(TokenId));
-  std::memcpy(read.rows.tokens.data(), ids.data(), ids.size());
+  std::ranges::copy(ids, std::as_writable_bytes(std::span(read.rows.tokens)).begin());
   for (const TokenId id : read.rows.tokens) {
     if (id < 0 || id >= shape.vocabulary_size) {
       return bad(path, fmt::format("token id: found {}, expected 0 to {}", id, shape.vocabulary_size - 1));

@@ -1,5 +1,5 @@
 // What is done with slots between answers.
-#include <cstring>
+#include <algorithm>
 #include <new>
 
 #include "scheduler/scheduler.h"
@@ -65,7 +65,7 @@ Result<SlotRows> Scheduler::copy_slot(int id, std::chrono::milliseconds patience
     copy.rows.resize(static_cast<size_t>(n_tokens * cache.bytes_per_token()));
     std::byte* to = copy.rows.data();
     for (int64_t stream = 0; stream < cache.layout().n_streams; ++stream) {
-      std::memcpy(to, cache.row(stream, 0), static_cast<size_t>(n_tokens * cache.row_bytes()));
+      std::copy_n(cache.row(stream, 0), n_tokens * cache.row_bytes(), to);
       to += n_tokens * cache.row_bytes();
     }
     return {};
@@ -86,7 +86,7 @@ Status Scheduler::fill_slot(int id, const SlotRows& rows, std::chrono::milliseco
     slot.session.truncate(0);
     const std::byte* from = rows.rows.data();
     for (int64_t stream = 0; stream < cache.layout().n_streams; ++stream) {
-      std::memcpy(cache.row(stream, 0), from, static_cast<size_t>(n_tokens * cache.row_bytes()));
+      std::copy_n(from, n_tokens * cache.row_bytes(), cache.row(stream, 0));
       from += n_tokens * cache.row_bytes();
     }
     cache.advance(n_tokens);

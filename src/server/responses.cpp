@@ -66,7 +66,7 @@ class ResponseFormat final : public AnswerFormat {
             {"role", "assistant"},
             {"content", outcome != nullptr ? Json::array({part(text)}) : Json::array()}};
   }
-  Json place(Json fields) const {
+  Json place(const Json& fields) const {
     Json json = {{"item_id", item_id_}, {"output_index", 0}, {"content_index", 0}};
     json.update(fields);
     return json;
@@ -102,7 +102,7 @@ class ResponseFormat final : public AnswerFormat {
                      {"total_tokens", totals.n_prompt + totals.n_answer}};
     return json;
   }
-  std::string event(std::string_view type, Json fields) {
+  std::string event(std::string_view type, const Json& fields) {
     Json json = {{"type", type}, {"sequence_number", n_events_++}};
     json.update(fields);
     return server_event(json, type);
