@@ -5,8 +5,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <fstream>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace plm {
@@ -90,6 +92,12 @@ size_t available_memory_bytes() {
 }
 
 size_t peak_resident_bytes() {
+  // Linux keeps ru_maxrss over exec: it may be the peak of whoever started this program. VmHWM begins anew.
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    constexpr std::string_view kName = "VmHWM:";
+    if (line.starts_with(kName)) return std::strtoull(line.c_str() + kName.size(), nullptr, 10) * 1024;
+  }
   struct rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
 #ifdef __APPLE__

@@ -226,6 +226,13 @@ def test_peak_memory_is_below_one_and_a_half_of_the_largest_tensor(plm, tmp_path
     assert report["peak_memory_bytes"] < 1.5 * largest
 
 
+def test_peak_memory_is_not_that_of_who_started_the_program(plm, tmp_path):
+    folder = folders.write_folder(tmp_path / "hf", "plm", folders.make_weights("plm"))
+    ballast = np.ones(1 << 26, np.float32)
+    report = json.loads(plm.ok("convert", folder, tmp_path / "model.gguf", "--json"))
+    assert report["peak_memory_bytes"] < ballast.nbytes / 2
+
+
 class TestTrouble:
     """What goes wrong leaves one line, and what was there before."""
 
