@@ -77,10 +77,12 @@ Result<bool> text_test(Interpreter& interpreter, const Value& subject, Arguments
   return kTest(text);
 }
 
-Result<bool> is_filter(Interpreter&, const Value& subject, Arguments) {
+Result<bool> is_filter(Interpreter&, const Value& subject, Arguments arguments) {
+  PLM_TRY(const Bound none, Bound::bind("test", std::move(arguments), {}));
   return subject.is_string() && find_filter(subject.string()) != nullptr;
 }
-Result<bool> is_test(Interpreter&, const Value& subject, Arguments) {
+Result<bool> is_test(Interpreter&, const Value& subject, Arguments arguments) {
+  PLM_TRY(const Bound none, Bound::bind("test", std::move(arguments), {}));
   return subject.is_string() && find_is_test(subject.string()) != nullptr;
 }
 

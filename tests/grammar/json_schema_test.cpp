@@ -216,8 +216,9 @@ TEST(JsonSchema, NamesWhatItCannotKeep) {
 }
 
 TEST(JsonSchema, RefusesWhatIsTooDeepOrTooLarge) {
-  std::string deep = "{}";
-  for (int i = 0; i < 100; ++i) deep = R"({"items":)" + deep + "}";
+  std::string deep;
+  for (int i = 0; i < 100; ++i) deep += R"({"items":)";
+  deep += "{}" + std::string(100, '}');
   EXPECT_THAT(read(deep).error(), HasSubstr("nested deeper"));
   EXPECT_THAT(read(std::string(100'000, '[')).error(), HasSubstr("nested deeper"));
   EXPECT_THAT(read(std::string(2'000'000, ' ')).error(), HasSubstr("at most"));
