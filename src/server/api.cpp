@@ -5,7 +5,6 @@
 #include <chrono>
 #include <random>
 
-#include "server/chat_prompt.h"
 #include "server/choices.h"
 
 namespace plm::server {
@@ -343,8 +342,7 @@ Status Api::answer_chat(Exchange& exchange, const Json& chat, AnswerFormat& form
   const Fields fields(chat);
   PLM_TRY(Generation generation, read_generation(fields, options_.sampling, tokenizer()));
   if (generation.n != 1) return fields.wrong("n", "1");
-  PLM_TRY(ChatPrompt prompt, render_chat(fields, template_, options_.template_variables));
-  for (std::string& text : prompt.stop_texts) generation.request.stop_texts.push_back(std::move(text));
+  PLM_TRY(const ChatPrompt prompt, begin_chat(fields, generation));
   PLM_TRY(auto tokens, prompt_tokens(prompt.text));
   answer(exchange, generation, {std::move(tokens)}, format);
   return {};

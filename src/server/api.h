@@ -13,6 +13,7 @@
 #include "grammar/constraint.h"
 #include "scheduler/scheduler.h"
 #include "server/answer_format.h"
+#include "server/chat_prompt.h"
 #include "server/generation.h"
 #include "server/http_server.h"
 #include "server/json.h"
@@ -85,6 +86,9 @@ class Api {
   // The texts that `format` shapes, for each prompt n of them.
   void answer(Exchange& exchange, const Generation& generation,
               const std::vector<std::vector<tokenizer::TokenId>>& prompts, AnswerFormat& format) const;
+  // The text a chat is to be continued from; how its answer ends and what it may look like goes to
+  // `generation`.
+  Result<ChatPrompt> begin_chat(const Fields& fields, Generation& generation) const;
   // The one answer to a request that another form of API was made into that of /v1/chat/completions.
   Status answer_chat(Exchange& exchange, const Json& chat, AnswerFormat& format) const;
   // Empty when the exchange has been answered with an error.

@@ -184,6 +184,15 @@ Result<std::optional<grammar::Grammar>> chat_grammar(const Fields& fields, const
 
 }  // namespace
 
+Result<ChatPrompt> Api::begin_chat(const Fields& fields, Generation& generation) const {
+  PLM_TRY(ChatPrompt prompt, render_chat(fields, template_, options_.template_variables));
+  PLM_TRY(const auto grammar, chat_grammar(fields, prompt));
+  PLM_TRY_STATUS(constrain(generation, grammar));
+  auto& stop_texts = generation.request.stop_texts;
+  stop_texts.insert(stop_texts.end(), prompt.stop_texts.begin(), prompt.stop_texts.end());
+  return prompt;
+}
+
 void Api::chat_completions(Exchange& exchange) const {
   const auto work = [&]() -> Status {
     const Fields fields(exchange.body);
@@ -192,10 +201,7 @@ void Api::chat_completions(Exchange& exchange) const {
     PLM_TRY(const bool tells_logprobs, fields.boolean("logprobs", false));
     PLM_TRY(const int64_t n_top, fields.integer("top_logprobs", 0, 0, kMaxTopLogprobs));
     generation.request.n_top = tells_logprobs ? static_cast<int>(n_top) : -1;
-    PLM_TRY(ChatPrompt prompt, render_chat(fields, template_, options_.template_variables));
-    PLM_TRY(const auto grammar, chat_grammar(fields, prompt));
-    PLM_TRY_STATUS(constrain(generation, grammar));
-    for (std::string& text : prompt.stop_texts) generation.request.stop_texts.push_back(std::move(text));
+    PLM_TRY(const ChatPrompt prompt, begin_chat(fields, generation));
     PLM_TRY(auto tokens, prompt_tokens(prompt.text));
     ChatFormat format({.id = new_id("chatcmpl-"),
                        .model = options_.model_name,

@@ -171,6 +171,15 @@ def test_embeddings_have_length_one_and_the_models_width(client, server):
     assert numbers == pytest.approx(rows[1], abs=1e-4)
 
 
+def test_responses_and_messages_keep_to_a_grammar_too(server):
+    messages = [{"role": "user", "content": "Tell me of a dog."}]
+    wanted = {"regex": "(fox|hen){2}", "temperature": 0}
+    answer = server.ok("/v1/responses", {"input": messages, **wanted})
+    assert re.fullmatch("(fox|hen){2}", answer["output"][0]["content"][0]["text"])
+    answer = server.ok("/v1/messages", {"messages": messages, "max_tokens": 20, **wanted})
+    assert re.fullmatch("(fox|hen){2}", answer["content"][0]["text"])
+
+
 def test_responses_are_the_text_of_a_chat(client):
     options = dict(model="story", instructions="You tell stories.", temperature=0, max_output_tokens=12)
     whole = client.responses.create(input="Tell me of a dog.", **options)
