@@ -17,9 +17,10 @@ import random
 import re
 import signal
 import socket
-import subprocess
 import threading
 import time
+
+from serve_process import start
 
 PROMPTS = ["Once upon a time", "The dog", "There was a little girl who", "One day the king", "I", "In the morning the bird"]
 NONSENSE = [b"", b"{", b"[]", b'{"prompt": 5}', b'{"prompt": "a", "n": 99999}', b'{"prompt": "a", "temperature": "hot"}',
@@ -169,18 +170,6 @@ def resident_bytes(process):
         return 1024 * int(re.search(r"^Pss_Anon:\s+(\d+)", file.read(), re.MULTILINE).group(1))
 
 
-def start(arguments):
-    command = [arguments.plm, "serve", "--port", "0", "-np", str(arguments.slots), "-c", "512", "--metrics", "--no-log-requests",
-               "--max-queue", "48", "-cram", str(arguments.cache)]  # fmt: skip
-    command += ["-m", arguments.model] if arguments.model else []
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    for line in process.stderr:
-        if found := re.search(r"listening on \w+://\S+:(\d+)$", line.strip()):
-            threading.Thread(target=process.stderr.read, daemon=True).start()
-            return process, int(found.group(1))
-    raise SystemExit("plm serve did not start")
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--plm", default="build/bin/plm")
@@ -191,7 +180,8 @@ def main():
     parser.add_argument("--cache", type=int, default=8, help="MiB for earlier prompts: soon full, as it would be in days")
     parser.add_argument("--growth", type=float, default=2.0, help="per cent of memory, above what it was after a third")
     arguments = parser.parse_args()
-    process, port = start(arguments)
+    process, port = start(arguments, "-np", arguments.slots, "-c", 512, "--metrics", "--no-log-requests", "--max-queue", 48,
+                          "-cram", arguments.cache)
     soak = Soak(port, arguments.seconds)
     threads = [threading.Thread(target=soak.live, args=(seed,)) for seed in range(arguments.clients)]
     for thread in threads:

@@ -16,23 +16,11 @@ import http.client
 import json
 import os
 import random
-import re
-import subprocess
 import threading
 import time
 from pathlib import Path
 
-
-def start(arguments):
-    command = [arguments.plm, "serve", "--port", "0", "-np", str(max(arguments.clients)), "-c", str(arguments.context),
-               "-t", str(arguments.threads)]  # fmt: skip
-    command += ["-m", arguments.model] if arguments.model else []
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    for line in process.stderr:
-        if found := re.search(r"listening on \w+://\S+:(\d+)$", line.strip()):
-            threading.Thread(target=process.stderr.read, daemon=True).start()
-            return process, int(found.group(1))
-    raise SystemExit("plm serve did not start")
+from serve_process import start
 
 
 def stream(port, prompt, n_tokens, results):
@@ -108,7 +96,7 @@ def main():
 
         model = arguments.model or str(Path(__file__).resolve().parent.parent / "models" / "story-7m-f16.gguf")
         runner = Runner(model, arguments.threads, arguments.context, max(arguments.clients))
-    process, port = start(arguments)
+    process, port = start(arguments, "-np", max(arguments.clients), "-c", arguments.context, "-t", arguments.threads)
     random_ids = random.Random(1)
     try:
         measure(port, 1, arguments, random_ids)
