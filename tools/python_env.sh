@@ -21,7 +21,7 @@ if grep -qw amx_int8 <<<"$machine"; then
   done
   key+=-without-amx
 fi
-stamp=$({ cat "$requirements"; echo "$key $plm_root"; } | cksum)
+stamp=$({ cat "$requirements" tools/python_env.sh; echo "$key $plm_root"; } | cksum)
 
 if [ "$(cat .venv/plm-stamp 2>/dev/null)" = "$stamp" ]; then
   echo "python: .venv is up to date"
@@ -39,15 +39,29 @@ pip install --quiet -r .venv/requirements-plain.txt
 llama=$(grep '^llama-cpp-python' "$requirements")
 wheels=$PLM_CACHE/wheels/$key
 log=.venv/llama-cpp-python.log
+# Its source also holds the chat templates of some seventy models, which tests/python/test_chat_templates.py renders.
+templates=$PLM_CACHE/chat-templates/$llama
 mkdir -p "$wheels"
-if ! ls "$wheels"/llama_cpp_python-"${llama#*==}"-*.whl >/dev/null 2>&1; then
+has_wheel() { ls "$wheels"/llama_cpp_python-"${llama#*==}"-*.whl >/dev/null 2>&1; }
+# pip's own cache is passed over: it knows nothing of the CPU a wheel was built for.
+uncached_pip() { .venv/bin/python -m pip --disable-pip-version-check "$@" --quiet --no-cache-dir --no-deps; }
+if ! has_wheel || [ ! -d "$templates" ]; then
+  source_folder=$(mktemp -d)
+  trap 'rm -rf "$source_folder"' EXIT
+  uncached_pip download --no-binary llama-cpp-python "$llama" -d "$source_folder" >"$log" 2>&1 || true
+  if tar -xzf "$source_folder"/*.tar.gz -C "$source_folder" --strip-components=5 --wildcards '*/llama.cpp/models/templates/*.jinja' \
+       >>"$log" 2>&1; then
+    mkdir -p "$templates"
+    mv "$source_folder"/*.jinja "$templates/"
+  fi
+fi
+if ! has_wheel; then
   echo "python: building $llama for this CPU (minutes, once; log in $log)"
   export CMAKE_ARGS="$llama_cpu -DGGML_OPENMP=OFF -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF \
 -DLLAMA_BUILD_TOOLS=OFF -DLLAMA_BUILD_SERVER=OFF -DLLAVA_BUILD=OFF"
-  # pip's own cache is passed over: it knows nothing of the CPU a wheel was built for.
-  .venv/bin/python -m pip --disable-pip-version-check wheel --quiet --no-cache-dir --no-deps \
-    --no-binary llama-cpp-python "$llama" -w "$wheels" >"$log" 2>&1 || true
+  uncached_pip wheel "$source_folder"/*.tar.gz -w "$wheels" >>"$log" 2>&1 || true
 fi
+ln -sfn "$templates" .venv/chat-templates
 # Another wheel of the same version may be there.
 pip uninstall --quiet --yes llama-cpp-python >>"$log" 2>&1 || true
 if ! pip install --quiet --find-links "$wheels" --only-binary llama-cpp-python "$llama" >>"$log" 2>&1 ||
