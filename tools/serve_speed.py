@@ -4,11 +4,12 @@
     tools/serve_speed.py [--plm build/bin/plm] [-m MODEL] [--clients 1,4,8,16] [--prompt 64] [--tokens 64]
 
 Every client streams one answer: a prompt of token ids of its own (nothing is shared), greedy, ended by length alone.
-Prints a Markdown row for each number of clients.
+Prints a Markdown row for each number of clients: the best of the repetitions.
 
-With --against-llama (by the Python of .venv) each row has the same work by llama.cpp's library too, in its own process without
-HTTP, JSON and sampling: all prompts in one batch, then a token of each sequence in a batch, as llama-server would at
-best. Flash attention is off, without which its graph of plm aborts.
+With --llama-server PROGRAM each row has the same requests to a llama-server too, in turns with ours; both stay loaded, the
+one that is not asked sleeps. With --against-llama (by the Python of .venv) it has the work by llama.cpp's library, in
+this process without HTTP, JSON and sampling: all prompts in one batch, then a token of each sequence in a batch, as a
+server would at best. Flash attention is off for both, without which llama.cpp's graph of plm aborts.
 """
 
 import argparse
@@ -20,21 +21,21 @@ import threading
 import time
 from pathlib import Path
 
-from serve_process import start
+from serve_process import start, start_llama_server
 
 
 def stream(port, prompt, n_tokens, results):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
     body = {"prompt": prompt, "max_tokens": n_tokens, "temperature": 0, "ignore_eos": True, "stream": True,
-            "cache_prompt": False}  # fmt: skip
+            "cache_prompt": False, "stream_options": {"include_usage": True}}  # fmt: skip
     began = time.perf_counter()
     connection.request("POST", "/v1/completions", json.dumps(body))
-    first, n = None, 0
+    first, last = None, b""
     for line in connection.getresponse():
-        if line.startswith(b"data: {") and b'"finish_reason":null' in line:
+        if line.startswith(b"data: {"):
             first = first or time.perf_counter() - began
-            n += 1
-    results.append((first, n))
+            last = line
+    results.append((first, json.loads(last[6:])["usage"]["completion_tokens"]))
 
 
 def measure(port, n_clients, arguments, random_ids):
@@ -51,8 +52,7 @@ def measure(port, n_clients, arguments, random_ids):
     seconds = time.perf_counter() - began
     firsts = sorted(first for first, _ in results)
     p95 = firsts[min(len(firsts) - 1, int(0.95 * len(firsts)))]
-    # An event for each token, and perhaps one for the rest of a character.
-    assert all(n >= arguments.tokens for _, n in results), results
+    assert [n for _, n in results] == [arguments.tokens] * n_clients, results
     return n_clients * arguments.tokens / seconds, p95
 
 
@@ -89,29 +89,38 @@ def main():
     parser.add_argument("--repeat", type=int, default=2)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--against-llama", action="store_true")
+    parser.add_argument("--llama-server", metavar="PROGRAM")
     arguments = parser.parse_args()
+    model = arguments.model or str(Path(__file__).resolve().parent.parent / "models" / "story-7m-f16.gguf")
     runner = None
     if arguments.against_llama:
         from llama_cpp_runner import Runner
 
-        model = arguments.model or str(Path(__file__).resolve().parent.parent / "models" / "story-7m-f16.gguf")
         runner = Runner(model, arguments.threads, arguments.context, max(arguments.clients))
-    process, port = start(arguments, "-np", max(arguments.clients), "-c", arguments.context, "-t", arguments.threads)
+    most = max(arguments.clients)
+    process, port = start(arguments, "-np", most, "-c", arguments.context, "-t", arguments.threads)
+    servers = [(process, port)]
+    if arguments.llama_server:
+        servers.append(start_llama_server(arguments.llama_server, model, most, arguments.context, arguments.threads))
+    others = ["llama-server"] * bool(arguments.llama_server) + ["llama.cpp's library"] * bool(runner)
     random_ids = random.Random(1)
     try:
-        measure(port, 1, arguments, random_ids)
-        print("| clients | tokens a second, all together | first token, p95 |" + (" llama.cpp: the same | |" if runner else ""))
-        print("|---|---|---|" + ("---|---|" if runner else ""))
+        for _, port in servers:
+            measure(port, 1, arguments, random_ids)
+        print("| clients |", *(f"{name} tok/s | first token, p95 |" for name in ["plm serve", *others]))
+        print("|---" * (3 + 2 * len(others)) + "|")
         for n in arguments.clients:
-            best = max(measure(port, n, arguments, random_ids) for _ in range(arguments.repeat))
-            row = f"| {n} | {best[0]:.1f} | {best[1] * 1e3:.0f} ms |"
-            if runner:
-                other = max(measure_llama(runner, n, arguments) for _ in range(arguments.repeat))
-                row += f" {other[0]:.1f} | {other[1] * 1e3:.0f} ms |"
-            print(row, flush=True)
+            seen = [[] for _ in range(1 + len(others))]
+            for _ in range(arguments.repeat):
+                for results, (_, port) in zip(seen, servers):
+                    results.append(measure(port, n, arguments, random_ids))
+                if runner:
+                    seen[-1].append(measure_llama(runner, n, arguments))
+            print(f"| {n} |", *("{:.1f} | {:.0f} ms |".format(best[0], best[1] * 1e3) for best in map(max, seen)), flush=True)
     finally:
-        process.terminate()
-        process.wait()
+        for process, _ in servers:
+            process.terminate()
+            process.wait()
 
 
 if __name__ == "__main__":
