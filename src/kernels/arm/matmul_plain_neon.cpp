@@ -1,6 +1,6 @@
 // Products with F32, F16 and BF16 weights in float32. One column of 16 rows is four registers; the tile
 // is 16 rows x 4 tokens. A single token keeps the sums of four columns apart, or each addition would
-// wait for the one before.
+// wait for the one before; up to kFineTokens of them are multiplied one by one for the same bits.
 #include "kernels/arm/neon.h"
 #include "kernels/arm/simd_neon.h"
 
@@ -105,11 +105,12 @@ template <TensorType kType>
 void all_tiles(const MatmulArgs& args) {
   const int64_t fitting = (int64_t{64} << 10) / (args.weight->cols + 1);
   const int64_t stretch = fitting < 16 ? 16 : fitting / 4 * 4;
+  const bool is_many = args.n_tokens > kFineTokens;
   for (int64_t begin = 0; begin < args.n_tokens; begin += stretch) {
     const int64_t end = begin + stretch < args.n_tokens ? begin + stretch : args.n_tokens;
     for (int64_t group = args.group_begin; group < args.group_end; ++group) {
       int64_t i = begin;
-      for (; i + 4 <= end; i += 4) four_tokens<kType>(args, group, i);
+      for (; is_many && i + 4 <= end; i += 4) four_tokens<kType>(args, group, i);
       for (; i < end; ++i) one_token<kType>(args, group, i);
     }
   }

@@ -73,23 +73,26 @@ inline void tile(const std::byte* group, const Activations& x, int64_t first_tok
           dot1 = dot_half(codes + 4, x.high + 32 * i + 16, dot1);
         }
         const __m512 x_scale = _mm512_set1_ps(x.scale[i]);
+        // In the order of the wide tile, for the same bits.
+        const __m512i dots[2] = {dot0, dot1};
+        const int32_t part_sums[2] = {sum0, sum1};
         if constexpr (kFormat.scale_per_16()) {
-          sums[t] =
-              _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot0), _mm512_mul_ps(scales.scale[0], x_scale), sums[t]);
-          sums[t] =
-              _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot1), _mm512_mul_ps(scales.scale[1], x_scale), sums[t]);
+#pragma GCC unroll 2
+          for (int part = 0; part < 2; ++part) {
+            sums[t] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[part]),
+                                      _mm512_mul_ps(scales.scale[part], x_scale), sums[t]);
+            if constexpr (kFormat.has_minimum()) {
+              const __m512 x_sum = _mm512_set1_ps(x.scale[i] * static_cast<float>(part_sums[part]));
+              sums[t] = _mm512_fnmadd_ps(scales.minimum[part], x_sum, sums[t]);
+            }
+          }
         } else {
           sums[t] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_add_epi32(dot0, dot1)),
                                     _mm512_mul_ps(scales.scale[0], x_scale), sums[t]);
-        }
-        if constexpr (kFormat.has_minimum() && kFormat.scale_per_16()) {
-          const __m512 x0 = _mm512_set1_ps(x.scale[i] * static_cast<float>(sum0));
-          const __m512 x1 = _mm512_set1_ps(x.scale[i] * static_cast<float>(sum1));
-          sums[t] = _mm512_fnmadd_ps(scales.minimum[0], x0, sums[t]);
-          sums[t] = _mm512_fnmadd_ps(scales.minimum[1], x1, sums[t]);
-        } else if constexpr (kFormat.has_minimum()) {
-          const __m512 x_sum = _mm512_set1_ps(x.scale[i] * static_cast<float>(sum0 + sum1));
-          sums[t] = _mm512_fnmadd_ps(scales.minimum[0], x_sum, sums[t]);
+          if constexpr (kFormat.has_minimum()) {
+            const __m512 x_sum = _mm512_set1_ps(x.scale[i] * static_cast<float>(sum0 + sum1));
+            sums[t] = _mm512_fnmadd_ps(scales.minimum[0], x_sum, sums[t]);
+          }
         }
       }
     }

@@ -1,6 +1,6 @@
 // Products with F32, F16 and BF16 weights in float32. Two registers hold one column of 16 rows; the
 // tile is 16 rows x up to 6 tokens: 12 sums. A single token uses four pairs of sums, or each addition
-// would wait for the one before.
+// would wait for the one before; up to kFineTokens of them are multiplied one by one for the same bits.
 #include "kernels/x86/avx2.h"
 #include "kernels/x86/simd_avx2.h"
 
@@ -85,12 +85,13 @@ template <TensorType kType>
 void all_tiles(const MatmulArgs& args) {
   const int64_t fitting = (int64_t{32} << 10) / (args.weight->cols + 1);
   const int64_t stretch = fitting < 24 ? 24 : fitting / 6 * 6;
+  const bool is_many = args.n_tokens > kFineTokens;
   for (int64_t begin = 0; begin < args.n_tokens; begin += stretch) {
     const int64_t end = begin + stretch < args.n_tokens ? begin + stretch : args.n_tokens;
     for (int64_t group = args.group_begin; group < args.group_end; ++group) {
       int64_t i = begin;
-      for (; i + 6 <= end; i += 6) tokens<kType, 6>(args, group, i);
-      for (; i + 3 <= end; i += 3) tokens<kType, 3>(args, group, i);
+      for (; is_many && i + 6 <= end; i += 6) tokens<kType, 6>(args, group, i);
+      for (; is_many && i + 3 <= end; i += 3) tokens<kType, 3>(args, group, i);
       for (; i < end; ++i) one_token<kType>(args, group, i);
     }
   }

@@ -20,8 +20,13 @@ void up_projection(const BlockContext& context, const PlmLayer& w, const kernels
   // Squared ReLU on the rows this thread has just computed.
   const auto [group_begin, group_end] = team.share(w.ffn_up_FD.n_groups());
   const int64_t begin = group_begin * kernels::kGroupRows, end = std::min(group_end * kernels::kGroupRows, F);
-  for (int64_t t = 0; t < context.n_tokens() && begin < end; ++t)
-    context.mine().n_live += team.k.relu2(s.a_TF + t * F + begin, end - begin, context.live_above());
+  ThreadWorkspace& mine = context.mine();
+  mine.live_of_token = {};
+  for (int64_t t = 0; t < context.n_tokens() && begin < end; ++t) {
+    const int64_t n_live = team.k.relu2(s.a_TF + t * F + begin, end - begin, context.live_above());
+    mine.n_live += n_live;
+    if (t < kPrivateTokens) mine.live_of_token[static_cast<size_t>(t)] = n_live;
+  }
   team.barrier();
   context.trace("ffn_act", s.a_TF, F, F);
 }

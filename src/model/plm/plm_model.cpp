@@ -54,14 +54,14 @@ class PlmModel final : public Model {
   }
 
  private:
-  // A layer that fires most of its neurons step after step gets its down projection as rows, for good. Where
-  // there is no memory for it, live neurons go on being read.
+  // A layer that fires most of its neurons token after token gets its down projection as rows, for good.
+  // Where there is no memory for it, they are turned each time.
   void keep_dense_copies(ThreadPool& pool) {
-    constexpr int64_t kPatience = 8;
+    constexpr int64_t kPatience = 2;
     for (size_t i = 0; i < weights_.layers.size(); ++i) {
       PlmLayer& layer = weights_.layers[i];
-      if (layer.ffn_down_DF.data != nullptr || workspace_.dense_steps[i] < kPatience) continue;
-      workspace_.dense_steps[i] = 0;
+      if (layer.ffn_down_DF.data != nullptr || workspace_.dense_tokens[i] < kPatience) continue;
+      workspace_.dense_tokens[i] = 0;
       auto storage = AlignedBuffer::allocate(static_cast<size_t>(layer.ffn_down_DF.bytes()));
       if (!storage.ok()) continue;
       layer.ffn_down_storage = *std::move(storage);

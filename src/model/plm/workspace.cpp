@@ -11,7 +11,7 @@ Result<Workspace> Workspace::allocate(const Config& c, int64_t max_tokens, int n
   Workspace w;
   w.max_tokens = max_tokens;
   w.threads.resize(static_cast<size_t>(n_threads));
-  w.dense_steps.resize(static_cast<size_t>(c.n_layers));
+  w.dense_tokens.resize(static_cast<size_t>(c.n_layers));
   const int64_t T = max_tokens, H = c.n_heads, C = c.kv_lora_rank, E = c.cache_row_width();
   const int64_t widest = std::max({c.width, c.ffn_width, c.value_out_width()});
   const UpTile up = up_tile(needs.many_tokens);

@@ -1,6 +1,7 @@
 // Every buffer a step needs, allocated once for the largest step. Letters: docs/dimensions.md.
 #pragma once
 
+#include <array>
 #include <vector>
 
 #include "base/aligned_buffer.h"
@@ -43,7 +44,9 @@ struct ThreadWorkspace {
   float* v_SV = nullptr;
   std::byte* latent_scratch = nullptr;
   std::byte* expanded_scratch = nullptr;
-  int64_t n_live = 0;  // neurons that fired in this thread's share of the layer at hand
+  // Neurons that fired in this thread's share of the layer at hand, and of them those of the first tokens.
+  int64_t n_live = 0;
+  std::array<int64_t, kPrivateTokens> live_of_token{};
 };
 
 struct Workspace {
@@ -74,11 +77,11 @@ struct Workspace {
   float* lora_SZ = nullptr;         // of these, what an adapter of kv_up reduces them to
   float* softmax_max_HT = nullptr;  // running softmax of the expanded form
   float* softmax_sum_HT = nullptr;
-  std::byte* turned_down = nullptr;  // the layer's down projection as rows, for many tokens
-  std::vector<int64_t> dense_steps;  // of each layer: steps of few tokens that fired most neurons
-  kernels::Activations input;        // max_tokens tokens
-  kernels::Activations hidden;       // max_tokens tokens of width F: squared ReLUs
-  kernels::Activations latents;      // kExpandedStretch tokens of width C
+  std::byte* turned_down = nullptr;   // the layer's down projection as rows, for many tokens
+  std::vector<int64_t> dense_tokens;  // of each layer: tokens in steps of few that fired most neurons
+  kernels::Activations input;         // max_tokens tokens
+  kernels::Activations hidden;        // max_tokens tokens of width F: squared ReLUs
+  kernels::Activations latents;       // kExpandedStretch tokens of width C
   LowRankRoom lora;
   std::vector<ThreadWorkspace> threads;
 
