@@ -21,6 +21,7 @@ constexpr std::array kLongNames = {
     LongName{"-hff", "--hf-file"},      LongName{"-hft", "--hf-token"},
     LongName{"-np", "--parallel"},      LongName{"-to", "--timeout"},
     LongName{"-cram", "--cache-ram"},   LongName{"-jf", "--json-schema-file"},
+    LongName{"-md", "--model-draft"},   LongName{"-td", "--threads-draft"},
 };
 
 bool is_number_like(std::string_view text) {

@@ -14,6 +14,7 @@
 #include "cli/model_options.h"
 #include "cli/output.h"
 #include "cli/sampling_options.h"
+#include "cli/speculation_options.h"
 #include "cli/template_options.h"
 #include "cli/text_input.h"
 
@@ -199,6 +200,7 @@ class ChatCommand : public Command {
     app.add_flag("--no-perf", no_perf_, "no rates on stderr at the end");
     grammar_.add_to(app);
     sampling_.add_to(app);
+    speculation_.add_to(app);
   }
 
   Status run() override;
@@ -207,6 +209,7 @@ class ChatCommand : public Command {
   ModelOptions model_;
   SamplingOptions sampling_;
   GrammarOptions grammar_;
+  SpeculationOptions speculation_;
   TemplateOptions template_;
   TextOption first_;
   std::string system_;
@@ -227,7 +230,11 @@ Status ChatCommand::run() {
   PLM_TRY(auto session, engine->new_session());
   options_.batch_size = model_.batch_size();
   PLM_TRY(auto chat_template, chat::Template::create(engine->tokenizer(), chosen_template));
-  Conversation conversation({session, sampler, engine->tokenizer()}, std::move(chat_template), options_);
+  PLM_TRY(const auto drafter, speculation_.make_drafter(*engine, 1));
+  std::optional<Drafting> drafting;
+  if (drafter != nullptr) drafting.emplace(*drafter, speculation_.settings());
+  const Writer writer{session, sampler, engine->tokenizer(), drafting ? &*drafting : nullptr};
+  Conversation conversation(writer, std::move(chat_template), options_);
   conversation.set_system(system_);
 
   LineEditor editor;
@@ -238,8 +245,9 @@ Status ChatCommand::run() {
   if (status.ok() && !single_turn_) status = chat.talk_on();
   const Conversation::Totals& totals = conversation.totals();
   if (!no_perf_ && totals.n_written > 0) {
-    talk("plm: read {}; written {}; seed {}", rate_text(totals.n_read, totals.n_read, totals.read_seconds),
-         rate_text(totals.n_written, totals.n_steps, totals.write_seconds), sampler.seed());
+    talk("plm: read {}; written {}{}; seed {}", rate_text(totals.n_read, totals.n_read, totals.read_seconds),
+         rate_text(totals.n_written, totals.n_steps, totals.write_seconds), draft_text(writer.drafting),
+         sampler.seed());
   }
   return status;
 }

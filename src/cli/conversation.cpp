@@ -144,7 +144,7 @@ bool Conversation::drop_oldest(int64_t n_needed) {
   const auto turn = std::find_if(marks_.begin(), marks_.end(),
                                  [&](const Mark& mark) { return mark.position - keep >= n_needed; });
   if (turn != marks_.end()) discard = turn->position - keep;
-  session.shift(keep, discard);
+  drop(writer_, keep, discard);
   std::erase_if(marks_, [&](const Mark& mark) { return mark.position < keep + discard; });
   for (Mark& mark : marks_) mark.position -= discard;
   talk("plm: the context is full: dropped the oldest {} tokens of the conversation", discard);

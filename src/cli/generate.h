@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "cli/drafting.h"
 #include "runtime/engine.h"
 #include "runtime/sampler.h"
 
@@ -21,6 +22,7 @@ struct Writer {
   runtime::Session& session;
   runtime::Sampler& sampler;
   const tokenizer::Tokenizer& tokenizer;
+  Drafting* drafting = nullptr;  // null: token after token
 };
 
 struct GenerateOptions {
@@ -44,9 +46,16 @@ struct Generated {
 // fit. Fails with cancelled on Ctrl-C.
 Status feed(const Writer& writer, std::span<const tokenizer::TokenId> tokens, int64_t batch_size);
 
-// Goes on from the last logits of the session. `show` gets pieces of whole characters.
+// Drops tokens [keep, keep + discard) of what is read and written.
+void drop(const Writer& writer, int64_t keep, int64_t discard);
+
+// Goes on from the last logits of the session. `show` gets pieces of whole characters. Drafts change nothing
+// but the time it takes.
 Result<Generated> generate(const Writer& writer, const GenerateOptions& options,
                            const std::function<Status(std::string_view)>& show);
+
+// ", drafted 40, accepted 31 (78 %)"; empty without drafts.
+std::string draft_text(const Drafting* drafting);
 
 // "8 tokens, 23.4 tok/s": how many came out, and how fast n_steps of them were run.
 std::string rate_text(int64_t n_tokens, int64_t n_steps, double seconds);

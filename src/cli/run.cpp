@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "cli/model_options.h"
 #include "cli/output.h"
 #include "cli/sampling_options.h"
+#include "cli/speculation_options.h"
 #include "cli/text_input.h"
 
 namespace plm::cli {
@@ -44,6 +46,7 @@ class RunCommand : public Command {
     app.add_flag("--no-perf", no_perf_, "no rates on stderr at the end");
     grammar_.add_to(app);
     sampling_.add_to(app);
+    speculation_.add_to(app);
   }
 
   Status run() override;
@@ -55,6 +58,7 @@ class RunCommand : public Command {
   ModelOptions model_;
   SamplingOptions sampling_;
   GrammarOptions grammar_;
+  SpeculationOptions speculation_;
   TextOption prompt_;
   std::vector<std::string> stop_texts_;
   int64_t n_predict_ = -1, n_keep_ = 0;
@@ -109,10 +113,10 @@ Result<std::vector<TokenId>> RunCommand::fit(std::vector<TokenId> tokens, int64_
 }
 
 // Whether there was something to drop.
-bool drop_half(runtime::Session& session, int64_t n_keep) {
-  const int64_t n_discard = (session.position() - n_keep + 1) / 2;
+bool drop_half(const Writer& writer, int64_t n_keep) {
+  const int64_t n_discard = (writer.session.position() - n_keep + 1) / 2;
   if (n_discard <= 0) return false;
-  session.shift(n_keep, n_discard);
+  drop(writer, n_keep, n_discard);
   return true;
 }
 
@@ -135,7 +139,11 @@ Status RunCommand::run() {
   PLM_TRY(tokens, fit(std::move(tokens), session.capacity()));
   const int64_t n_keep = std::min(n_keep_ < 0 ? std::ssize(tokens) : n_keep_, session.capacity() - 1);
 
-  const Writer writer{session, sampler, engine->tokenizer()};
+  PLM_TRY(const auto drafter, speculation_.make_drafter(*engine, 1));
+  std::optional<Drafting> drafting;
+  if (drafter != nullptr) drafting.emplace(*drafter, speculation_.settings());
+
+  const Writer writer{session, sampler, engine->tokenizer(), drafting ? &*drafting : nullptr};
   const double start = seconds_now();
   PLM_TRY_STATUS(feed(writer, tokens, model_.batch_size()));
   const double prompt_seconds = seconds_now() - start;
@@ -144,14 +152,15 @@ Status RunCommand::run() {
   options.n_predict = n_predict_;
   options.show_special = show_special_;
   options.stop_texts = stop_texts_;
-  if (context_shift_) options.make_room = [&] { return drop_half(session, n_keep); };
+  if (context_shift_) options.make_room = [&] { return drop_half(writer, n_keep); };
   PLM_TRY(const Generated generated, generate(writer, options, write_output));
   if (::isatty(STDOUT_FILENO) != 0 && !generated.text.ends_with('\n')) talk_line("");
   say_why(generated.reason, session);
   if (!no_perf_) {
     const int64_t n_prompt = std::ssize(tokens);
-    talk("plm: prompt {}; written {}; seed {}", rate_text(n_prompt, n_prompt, prompt_seconds),
-         rate_text(generated.n_tokens, generated.n_steps, generated.seconds), sampler.seed());
+    talk("plm: prompt {}; written {}{}; seed {}", rate_text(n_prompt, n_prompt, prompt_seconds),
+         rate_text(generated.n_tokens, generated.n_steps, generated.seconds), draft_text(writer.drafting),
+         sampler.seed());
   }
   return generated.reason == StopReason::interrupted ? interrupted_error() : Status();
 }

@@ -26,7 +26,11 @@ Result<std::unique_ptr<Engine>> Engine::load(const EngineOptions& options) {
         "batch of 1 to 65536",
         options.n_threads, options.context_length, options.batch_size);
   }
-  engine->pool_ = std::make_unique<ThreadPool>(options.n_threads > 0 ? options.n_threads : available_cpus());
+  engine->pool_ = options.pool;
+  if (engine->pool_ == nullptr) {
+    engine->pool_ =
+        std::make_shared<ThreadPool>(options.n_threads > 0 ? options.n_threads : available_cpus());
+  }
   PLM_TRY(engine->model_, model::load_model(engine->file_,
                                             {.kernels = engine->kernels_,
                                              .max_tokens = options.batch_size,

@@ -32,6 +32,8 @@ struct EngineOptions {
   std::vector<model::ScaledAdapter> adapters = {};     // model::read_gguf_adapter, convert::read_adapter
   std::string isa = {};                                // as PLM_ISA; empty: the environment, else the fastest
   std::function<void(double fraction)> progress = {};  // of loading
+  // Threads of another engine that never runs at the same time; n_threads does not count then.
+  std::shared_ptr<ThreadPool> pool = {};
 };
 
 // bf16 where the CPU multiplies it, else f16.
@@ -66,6 +68,7 @@ class Engine {
   int64_t context_length() const { return context_length_; }
   int n_threads() const { return pool_->size(); }
   ThreadPool& pool() { return *pool_; }
+  const std::shared_ptr<ThreadPool>& shared_pool() const { return pool_; }
 
   // A new, empty sequence. Fails with out_of_memory when its cache could not fit.
   Result<Session> new_session();
@@ -77,7 +80,8 @@ class Engine {
   // Runs the next tokens of several of its sessions in one step, which reads the weights once for all of
   // them. Every session then holds the logits that its turn wanted. A session occurs once; all tokens
   // together are at most the batch size. Up to rounding the answers are those of decode() for each session
-  // alone. Fails as decode() does, with nothing run.
+  // alone; with up to kernels::kFineTokens tokens in all they are the bits that one token at a time gives
+  // (decision 0090). Fails as decode() does, with nothing run.
   Status decode_together(std::span<const Turn> turns);
 
  private:
@@ -85,7 +89,7 @@ class Engine {
 
   gguf::File file_;
   kernels::Kernels kernels_;
-  std::unique_ptr<ThreadPool> pool_;
+  std::shared_ptr<ThreadPool> pool_;
   std::optional<tokenizer::Tokenizer> tokenizer_;
   std::unique_ptr<model::Model> model_;
   TensorType cache_type_ = TensorType::f16;

@@ -1,0 +1,83 @@
+#include "runtime/draft_planner.h"
+
+#include <algorithm>
+
+namespace plm::runtime {
+
+namespace {
+
+// How much longer a step takes for each token more, until it is known: between what the models of docs/LOG.md
+// need.
+constexpr double kMoreForToken = 0.15;
+
+double cost_of(int64_t n_tokens) { return 1 + kMoreForToken * static_cast<double>(n_tokens - 1); }
+
+// A moving mean in which one long pause of the machine does not count for much.
+void follow(double& mean, double value) {
+  mean = mean == 0 ? value : mean + 0.1 * (std::min(value, 2 * mean) - mean);
+}
+
+}  // namespace
+
+void DraftRecord::count(int64_t n_drafted, int64_t n_accepted) {
+  // About the last forty guesses. Behind the first that is wrong none was tried.
+  constexpr double kForgets = 0.9;
+  n_true_ = kForgets * n_true_ + static_cast<double>(n_accepted);
+  n_tried_ = kForgets * n_tried_ + static_cast<double>(std::min(n_accepted + 1, n_drafted));
+  constexpr int64_t kShortestWait = 16, kLongestWait = 256;
+  n_without_ = 0;
+  wait_ = n_accepted > 0 ? kShortestWait : std::min(2 * wait_, kLongestWait);
+}
+
+void DraftPlanner::count_step(int64_t n_tokens, double seconds) {
+  if (n_tokens > kernels::kFineTokens) return;
+  follow(step_seconds_[static_cast<size_t>(n_tokens)], seconds);
+}
+
+void DraftPlanner::count_drafting(int64_t n_tokens, double seconds) {
+  if (n_tokens > 0) follow(draft_seconds_, seconds / static_cast<double>(n_tokens));
+}
+
+// What is not known is taken from the nearest smaller step that is.
+double DraftPlanner::step_seconds(int64_t n_tokens) const {
+  for (int64_t n = n_tokens; n >= 1; --n) {
+    const double known = step_seconds_[static_cast<size_t>(n)];
+    if (known > 0) return known * cost_of(n_tokens) / cost_of(n);
+  }
+  return cost_of(n_tokens);
+}
+
+std::vector<int64_t> DraftPlanner::plan(std::span<const DraftWish> wishes) const {
+  std::vector<int64_t> n_drafted(wishes.size(), 0), best(wishes.size(), 0);
+  const auto n_sequences = std::ssize(wishes);
+  // Guess after guess, always the likeliest; the number at which tokens come quickest counts.
+  std::vector<double> chance;  // that a sequence comes as far as its next guess, and that it is right
+  for (const DraftWish& wish : wishes) chance.push_back(wish.chance);
+  double tokens = static_cast<double>(n_sequences), best_rate = tokens / step_seconds(n_sequences);
+  int64_t longest = 0;
+  for (int64_t n = n_sequences + 1; n <= kernels::kFineTokens; ++n) {
+    size_t next = wishes.size();
+    for (size_t i = 0; i < wishes.size(); ++i) {
+      if (n_drafted[i] < wishes[i].most && (next == wishes.size() || chance[i] > chance[next])) next = i;
+    }
+    if (next == wishes.size()) break;
+    tokens += chance[next];
+    chance[next] *= wishes[next].chance;
+    longest = std::max(longest, ++n_drafted[next]);
+    const double rate = tokens / (step_seconds(n) + static_cast<double>(longest) * draft_seconds_);
+    if (rate <= best_rate) continue;
+    best_rate = rate;
+    best = n_drafted;
+  }
+  // Who was refused for long may show that its text has changed.
+  int64_t n_tokens = n_sequences;
+  for (const int64_t n : best) n_tokens += n;
+  for (size_t i = 0; i < wishes.size() && n_tokens < kernels::kFineTokens; ++i) {
+    if (best[i] > 0 || !wishes[i].is_due || wishes[i].most == 0) continue;
+    best[i] = 1;
+    ++n_tokens;
+  }
+  return best;
+}
+
+}  // namespace plm::runtime
