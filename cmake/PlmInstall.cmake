@@ -5,7 +5,7 @@ include(CMakePackageConfigHelpers)
 
 get_property(plm_libraries GLOBAL PROPERTY PLM_LIBRARIES)
 # The program's own parts: another project has no use for them, nor for what they depend on.
-list(REMOVE_ITEM plm_libraries plm_cli plm_inspect plm_bench plm_plot plm_train_data plm_hub plm_scheduler plm_server plm_jinja plm_chat)
+list(REMOVE_ITEM plm_libraries plm_cli plm_inspect plm_bench plm_plot plm_train_data plm_hub plm_server)
 set(plm_config_dir ${CMAKE_INSTALL_LIBDIR}/cmake/plm)
 
 add_library(plm_all INTERFACE)
@@ -20,13 +20,14 @@ install(EXPORT plmTargets NAMESPACE plm:: DESTINATION ${plm_config_dir})
 if(TARGET plm)
   install(TARGETS plm RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
-# plm/plm.h gathers the headers of src/, which lie beside it so that they find each other (decision 0009).
+# plm/plm.h and plm/plm_c.h are the interface (decision 0093). plm/engine.h gathers headers of src/, which lie beside it so
+# that they find each other (decision 0009).
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
         FILES_MATCHING PATTERN "*.h")
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/src/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/plm
         FILES_MATCHING PATTERN "*.h"
         PATTERN cli EXCLUDE PATTERN bench EXCLUDE PATTERN inspect EXCLUDE PATTERN plot EXCLUDE PATTERN train EXCLUDE PATTERN hub EXCLUDE
-        PATTERN scheduler EXCLUDE PATTERN server EXCLUDE PATTERN jinja EXCLUDE PATTERN chat EXCLUDE
+        PATTERN scheduler EXCLUDE PATTERN server EXCLUDE PATTERN jinja EXCLUDE PATTERN chat EXCLUDE PATTERN api EXCLUDE
         PATTERN x86 EXCLUDE PATTERN arm EXCLUDE PATTERN reference EXCLUDE)
 target_include_directories(plm_all INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/plm>)
 install(FILES ${PROJECT_SOURCE_DIR}/models/story-7m-f16.gguf ${PROJECT_SOURCE_DIR}/models/README.md

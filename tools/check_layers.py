@@ -27,13 +27,14 @@ ARROWS = {
     "scheduler": ("runtime",),
     "server": ("scheduler", "chat"),
     "convert": ("runtime",),
+    "api": ("scheduler", "chat", "convert", "plm"),
     "quantize": ("runtime",),
     "inspect": ("runtime",),
     "bench": ("runtime", "plot"),
     "train_data": ("tokenizer",),
     "train": ("train_data", "safetensors", "convert"),
     "cli": ("runtime", "chat", "server", "plot", "inspect", "bench", "train_data", "quantize", "convert", "hub"),
-    # include/plm, what other projects include: gathers headers of src/, and nothing in src/ knows it.
+    # include/plm, what other projects include: of src/ only src/api knows it, which is behind it.
     "plm": ("runtime",),
 }
 PUBLIC = "plm"

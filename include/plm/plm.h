@@ -1,15 +1,283 @@
-// The library, from outside: a program that has found the package `plm` and links plm::plm starts here.
+// plm as a library: load a model, let it write, chat, score texts, turn them into vectors, keep sessions.
 //
-//   auto engine = plm::runtime::Engine::load({.model_path = "model.gguf"});
-//   if (!engine.ok()) return complain(engine.error().message);
-//   auto session = (*engine)->new_session();
-//   ...
-// tests/install/consumer.cpp is a whole program. What these headers say is the contract; there is no
-// promise of binary compatibility between versions yet.
+//   auto model = plm::Model::load({.path = "model.gguf"});
+//   if (!model.ok()) return complain(model.error().message);
+//   auto answer = model->generate("Once upon a time", {.max_tokens = 50}, [](const plm::Piece& piece) {
+//     std::cout << piece.text << std::flush;
+//     return true;  // false: stop
+//   });
+//
+// Errors are values (base/error.h): nothing here throws, prints, aborts or exits on what it is given. What a
+// callback throws passes through, and stops the work.
+//
+// Threads: everything in Model may be called from any thread at any time. One thread of its own runs the
+// model; up to ModelOptions::n_parallel answers are written at once, the others wait their turn. A Stream is
+// for one thread, but for stop(). Callbacks run in the thread that called, with no lock held: they may call
+// the model again, but with n_parallel = 1 such a call waits for the answer it was called from to end.
+//
+// A model must not be used in a child after fork(): its threads are not there.
+// There is no promise of binary compatibility; plm_c.h makes one.
 #pragma once
 
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
 #include "base/error.h"
-#include "runtime/engine.h"
-#include "runtime/sampler.h"
-#include "tokenizer/tokenizer.h"
-#include "tokenizer/utf8_stream.h"
+
+namespace plm {
+
+using TokenId = std::int32_t;
+
+// Asked about ten times a second while a call waits; false: the work stops, the call fails with cancelled.
+// It may be null.
+using KeepGoing = std::function<bool()>;
+
+// LoRA: a GGUF file or PEFT's folder.
+struct AdapterFile {
+  std::string path;
+  float scale = 1;
+};
+
+struct ModelOptions {
+  std::string path;                 // a GGUF file, of shards the first
+  int n_threads = 0;                // 0, or more than there are: all CPUs of this process
+  std::int64_t context_length = 0;  // tokens of prompt and answer; 0: what the model was trained for
+  std::int64_t batch_size = 1024;   // most tokens of a prompt in a step
+  std::string cache_type = {};      // "f32", "f16", "bf16", "q8_0"; empty: what is fastest here
+  std::vector<AdapterFile> adapters = {};
+  std::string chat_template = {};  // name of a built-in one, or Jinja; empty: the file's
+  int n_parallel = 1;              // answers written at once, each with a cache of its own
+  std::int64_t prefix_bytes =
+      256 << 20;  // memory for rows of earlier texts, to begin alike without running; 0: none
+  std::function<void(double fraction)> progress = {};  // of loading; in this thread, must not throw
+};
+
+struct ModelInfo {
+  std::string path, architecture, name;  // name: general.name of the file
+  std::int64_t vocabulary_size = 0, width = 0, n_layers = 0;
+  std::int64_t context_length = 0, trained_context_length = 0;
+  std::int64_t cache_bytes_per_token = 0;
+  std::string cache_type;
+  int n_threads = 0, n_parallel = 0;
+  std::optional<TokenId> bos, eos;
+  std::string chat_template;  // source of the one in use
+};
+
+// A text, or token ids as they are. Only looks at what it was made of: for the length of a call.
+class Prompt {
+ public:
+  Prompt(const char* text) : source_(text == nullptr ? std::string_view() : std::string_view(text)) {}
+  Prompt(std::string_view text) : source_(text) {}
+  Prompt(const std::string& text) : source_(std::string_view(text)) {}
+  Prompt(std::span<const TokenId> ids) : source_(ids) {}
+  Prompt(const std::vector<TokenId>& ids) : source_(std::span<const TokenId>(ids)) {}
+  const std::variant<std::string_view, std::span<const TokenId>>& source() const { return source_; }
+
+ private:
+  std::variant<std::string_view, std::span<const TokenId>> source_;
+};
+
+struct TokenizeOptions {
+  bool add_special = true;     // put tokens before and after as the vocabulary says
+  bool parse_special = false;  // read "<|im_end|>" as that token; off for text from strangers
+};
+
+// Names, meaning and defaults of the samplers are llama.cpp's.
+struct GenerateOptions {
+  std::int64_t max_tokens = -1;        // of the answer; negative: as many as the context holds
+  std::vector<std::string> stop = {};  // the text ends before the first of these
+
+  float temperature = 0.8F;  // 0: always the most likely
+  std::int32_t top_k = 40;   // 0: off
+  float top_p = 0.95F;       // 1: off
+  float min_p = 0.05F;       // 0: off
+  float typical_p = 1;       // 1: off
+  std::int32_t repeat_last_n = 64;
+  float repeat_penalty = 1, presence_penalty = 0, frequency_penalty = 0;
+  std::optional<std::uint64_t> seed = {};  // none: another each time. A seed gives the same answer again
+  std::vector<std::pair<TokenId, float>> logit_bias = {};  // -infinity bans a token
+
+  // What the answer may look like, at most one of them (docs/formats/grammar.md).
+  std::string grammar = {};      // GBNF
+  std::string json_schema = {};  // "{}" for any JSON
+  std::string regex = {};
+
+  int n_top = -1;              // tell log-probabilities, and this many alternatives; negative: none
+  bool ignores_end = false;    // write on where the model would end
+  bool shows_special = false;  // write the text of control tokens
+  bool parse_special = true;   // of a prompt that is text: see TokenizeOptions
+  KeepGoing keep_going = {};   // of generate and chat, not of streams
+};
+
+struct TokenScore {
+  TokenId id = 0;
+  // Natural, before any sampler changed it. None where none was asked for, and for the first token of a text.
+  std::optional<float> log_probability;
+  std::vector<std::pair<TokenId, float>> top;  // the most likely, descending
+};
+
+struct ToolCall {
+  std::string id;  // as the message says; empty in answers
+  std::string name;
+  std::string arguments;  // JSON
+};
+
+// A part of an answer. Text ends at whole characters, so that it is UTF-8 where the model wrote UTF-8; it may
+// be empty while a character, a stop text or a call of a tool is not complete.
+struct Piece {
+  std::string text;
+  std::vector<TokenScore> tokens;    // the choices made since the piece before
+  std::vector<ToolCall> tool_calls;  // of a chat with tools
+};
+
+// Returns whether to go on.
+using OnPiece = std::function<bool(const Piece& piece)>;
+
+enum class StopReason {
+  end,        // the model said so
+  stop_text,  // see Answer::stop_text
+  max_tokens,
+  context_full,
+  stopped,  // by a callback or Stream::stop
+};
+
+struct Answer {
+  std::string text;
+  std::vector<TokenScore> tokens;    // all choices, also of tokens that show no text
+  std::vector<ToolCall> tool_calls;  // of a chat with tools
+  StopReason reason = StopReason::stopped;
+  std::string stop_text;
+  std::int64_t n_prompt = 0, n_reused = 0;  // tokens of the prompt, and those of them that were not run again
+  std::uint64_t seed = 0;
+  double prompt_seconds = 0, answer_seconds = 0;
+};
+
+// In OpenAI's terms, which templates share.
+struct Message {
+  std::string role;  // "system", "user", "assistant", "tool"
+  std::string content = {};
+  std::vector<ToolCall> tool_calls = {};
+  std::string tool_call_id = {}, name = {}, reasoning_content = {};
+};
+
+// The value of "messages" in a request to OpenAI's API. Fails naming message and field.
+Result<std::vector<Message>> messages_from_json(std::string_view json);
+
+struct ChatOptions {
+  std::string tools = {};               // JSON, the value of "tools" in OpenAI's API
+  std::string template_variables = {};  // JSON: {"enable_thinking": false}
+  bool add_generation_prompt = true;
+};
+
+enum class Pooling { mean, cls, last };  // of a text's hidden rows to one vector
+
+struct EmbedOptions {
+  Pooling pooling = Pooling::mean;
+  bool normalise = true;  // to length 1, so that a dot product is the cosine
+  KeepGoing keep_going = {};
+};
+
+struct ScoreOptions {
+  int n_top = 0;              // alternatives to tell of each token
+  bool parse_special = true;  // of a prompt that is text
+  KeepGoing keep_going = {};
+};
+
+// What a file of a session holds.
+struct Session {
+  std::vector<TokenId> tokens;
+  std::int64_t n_bytes = 0;
+};
+
+// An answer while it is written. The work goes on whether it is read or not; a stream that is destroyed
+// before its end stops it. It keeps the model alive. Movable.
+class Stream {
+ public:
+  Stream(Stream&&) noexcept;
+  Stream& operator=(Stream&&) noexcept;
+  ~Stream();
+
+  enum class Next { piece, finished, nothing_yet };
+  // Waits up to `patience` for a piece.
+  Next next(Piece& piece, std::chrono::milliseconds patience = std::chrono::hours(1));
+
+  // From any thread: nothing more is read, next() says finished as soon as the work has ended.
+  void stop();
+
+  // All that was read; after next() said finished, which it does after an error too.
+  Result<Answer> answer() const;
+
+  struct State;  // defined in src/api
+
+ private:
+  friend class Model;
+  explicit Stream(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+// A handle: copies are the same model, which goes when the last of them and of their streams does. A handle
+// that was moved from may only be assigned to or destroyed.
+class Model {
+ public:
+  // Fails with not_found, io, bad_data or unsupported on the file, with out_of_memory, and with
+  // invalid_argument on options.
+  static Result<Model> load(const ModelOptions& options);
+
+  const ModelInfo& info() const;
+
+  Result<std::vector<TokenId>> tokenize(std::string_view text, TokenizeOptions options = {}) const;
+  // Bytes: UTF-8 where ids begin and end at characters. Fails with invalid_argument on an id outside the
+  // vocabulary.
+  Result<std::string> detokenize(std::span<const TokenId> ids, bool skip_special = false) const;
+
+  // Continues a text. Fails with invalid_argument on settings that cannot be and on a prompt that is empty or
+  // leaves no room in the context.
+  Result<Answer> generate(const Prompt& prompt, const GenerateOptions& options = {},
+                          const OnPiece& on_piece = {}) const;
+  Result<Stream> stream(const Prompt& prompt, const GenerateOptions& options = {}) const;
+
+  // Answers a conversation, by the model's template.
+  Result<Answer> chat(std::span<const Message> messages, const ChatOptions& chat_options = {},
+                      const GenerateOptions& options = {}, const OnPiece& on_piece = {}) const;
+  Result<Stream> stream_chat(std::span<const Message> messages, const ChatOptions& chat_options = {},
+                             const GenerateOptions& options = {}) const;
+  // The text that the template makes of a conversation.
+  Result<std::string> chat_prompt(std::span<const Message> messages, const ChatOptions& options = {}) const;
+
+  // The log-probability of each token given those before it.
+  Result<std::vector<TokenScore>> score(const Prompt& prompt, const ScoreOptions& options = {}) const;
+
+  // A vector of info().width numbers for each text.
+  Result<std::vector<float>> embed(const Prompt& text, const EmbedOptions& options = {}) const;
+  Result<std::vector<std::vector<float>>> embed_all(std::span<const Prompt> texts,
+                                                    const EmbedOptions& options = {}) const;
+
+  // Keeps the cached rows of the text that the answer read to its end last stands in, prompt and answer. The
+  // file is there in whole or as it was before. Fails with invalid_argument where there was no answer yet.
+  Result<Session> save_session(const std::string& path, const KeepGoing& keep_going = {}) const;
+  // Takes them back: a prompt that begins with these tokens runs only the rest. Fails with not_found, and
+  // with bad_data on a file that is none, is damaged or was saved by another model, build or cache type.
+  Result<Session> load_session(const std::string& path, const KeepGoing& keep_going = {}) const;
+
+  // Stops all that is under way or waits, of all handles and streams: it fails with cancelled.
+  void stop_all() const;
+
+  struct State;  // defined in src/api
+
+ private:
+  explicit Model(std::shared_ptr<State> state);
+  std::shared_ptr<State> state_;
+};
+
+std::string_view version();
+
+}  // namespace plm

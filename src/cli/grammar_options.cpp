@@ -24,12 +24,7 @@ void GrammarOptions::add_to(CLI::App& app) {
 Result<grammar::Grammar> GrammarOptions::grammar() const {
   if (!grammar_.empty()) return grammar::parse_gbnf(grammar_);
   if (!schema_.empty()) return grammar::parse_json_schema(schema_);
-  if (!regex_.empty()) {
-    grammar::Grammar grammar;
-    PLM_TRY(auto expression, grammar::parse_regex(regex_, grammar::RegexPlace::whole_text));
-    grammar.add("root", std::move(expression));
-    return grammar;
-  }
+  if (!regex_.empty()) return grammar::regex_grammar(regex_);
   const std::string& path = grammar_file_.empty() ? schema_file_ : grammar_file_;
   PLM_TRY(const std::string text, read_input(path));
   auto grammar = grammar_file_.empty() ? grammar::parse_json_schema(text) : grammar::parse_gbnf(text);

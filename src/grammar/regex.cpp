@@ -197,4 +197,11 @@ Result<Expression> parse_regex(std::string_view pattern, RegexPlace place) {
   return Parser(pattern, place).parse();
 }
 
+Result<Grammar> regex_grammar(std::string_view pattern) {
+  Grammar grammar;
+  PLM_TRY(auto expression, parse_regex(pattern, RegexPlace::whole_text));
+  grammar.add("root", std::move(expression));
+  return grammar;
+}
+
 }  // namespace plm::grammar

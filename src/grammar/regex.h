@@ -20,4 +20,7 @@ inline constexpr size_t kMaxPatternBytes = 8 * 1024;
 // Fails with invalid_argument, naming what was found and what is not supported.
 Result<Expression> parse_regex(std::string_view pattern, RegexPlace place);
 
+// The texts that an expression matches as a whole.
+Result<Grammar> regex_grammar(std::string_view pattern);
+
 }  // namespace plm::grammar

@@ -1,7 +1,7 @@
 // /v1/embeddings: the last hidden rows of a text, pooled to one vector of length 1.
-#include <cmath>
 #include <cstring>
 
+#include "scheduler/pooling.h"
 #include "server/api.h"
 #include "server/choices.h"
 
@@ -20,14 +20,6 @@ std::string base64(std::string_view bytes) {
     for (size_t k = 0; k < 4; ++k) text += i + k > bytes.size() ? '=' : kLetters[three >> (18 - 6 * k) & 63];
   }
   return text;
-}
-
-void normalise(std::vector<float>& row) {
-  double sum = 0;
-  for (const float number : row) sum += static_cast<double>(number) * static_cast<double>(number);
-  if (sum <= 0) return;
-  const double scale = 1 / std::sqrt(sum);
-  for (float& number : row) number = static_cast<float>(static_cast<double>(number) * scale);
 }
 
 }  // namespace
@@ -83,7 +75,7 @@ void Api::embeddings(Exchange& exchange) const {
         return {};
       }
       exchange.totals.n_prompt += outcomes[i].n_prompt;
-      normalise(row);
+      scheduler::scale_to_unit_length(row);
       Json json = {{"object", "embedding"}, {"index", i}, {"embedding", row}};
       if (encoding == "base64") {
         std::string bytes(row.size() * sizeof(float), '\0');

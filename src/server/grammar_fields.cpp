@@ -19,13 +19,6 @@ Result<std::optional<Grammar>> named(std::string_view field, Result<Grammar> gra
 
 Result<Grammar> grammar_of_schema(const Json& schema) { return grammar::parse_json_schema(dump(schema)); }
 
-Result<Grammar> grammar_of_regex(std::string_view pattern) {
-  Grammar grammar;
-  PLM_TRY(auto expression, grammar::parse_regex(pattern, grammar::RegexPlace::whole_text));
-  grammar.add("root", std::move(expression));
-  return grammar;
-}
-
 Result<std::optional<Grammar>> read_response_format(const Fields& fields) {
   const Json* format = fields.find("response_format");
   if (format == nullptr) return std::optional<Grammar>();
@@ -67,7 +60,7 @@ Result<std::optional<Grammar>> read_grammar(const Fields& fields) {
   PLM_TRY(const std::string pattern, fields.text("regex", ""));
   if (!source.empty()) PLM_TRY_STATUS(more("grammar", [&] { return grammar::parse_gbnf(source); }));
   PLM_TRY_STATUS(more("json_schema", [&] { return grammar_of_schema(*fields.find("json_schema")); }));
-  if (!pattern.empty()) PLM_TRY_STATUS(more("regex", [&] { return grammar_of_regex(pattern); }));
+  if (!pattern.empty()) PLM_TRY_STATUS(more("regex", [&] { return grammar::regex_grammar(pattern); }));
   return grammar;
 }
 

@@ -1,5 +1,5 @@
-// The smallest program that uses an installed plm: continues a text greedily.
-#include <plm/plm.h>
+// The smallest program over the parts beneath plm.h: continues a text greedily, choosing its tokens itself.
+#include <plm/engine.h>
 
 #include <algorithm>
 #include <cstdio>
