@@ -1,5 +1,5 @@
 # What `cmake --install` leaves: the program, its bundled model, the public headers and the package
-# `plm`, so that another project writes find_package(plm) and links plm::plm.
+# `plm`, so that another project writes find_package(plm) and links plm::plm, or plm::c for the C interface alone.
 
 include(CMakePackageConfigHelpers)
 
@@ -14,7 +14,8 @@ set_target_properties(plm_all PROPERTIES EXPORT_NAME plm)
 target_compile_features(plm_all INTERFACE cxx_std_20)
 target_link_libraries(plm_all INTERFACE ${plm_libraries})
 
-install(TARGETS plm_all ${plm_libraries} EXPORT plmTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(TARGETS plm_all ${plm_libraries} plm_c EXPORT plmTargets
+        ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(EXPORT plmTargets NAMESPACE plm:: DESTINATION ${plm_config_dir})
 
 if(TARGET plm)
