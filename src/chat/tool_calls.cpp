@@ -19,9 +19,14 @@ std::optional<ToolCall> read_call(std::string_view text) {
   ToolCall call{.name = json["name"].get<std::string>(), .arguments = "{}"};
   if (!json.contains("arguments") || json["arguments"].is_null()) return call;
   const Json& arguments = json["arguments"];
-  if (!arguments.is_object() && !arguments.is_string()) return std::nullopt;
-  call.arguments = arguments.is_string() ? arguments.get<std::string>()
-                                         : arguments.dump(-1, ' ', false, Json::error_handler_t::replace);
+  if (arguments.is_string()) {
+    call.arguments = arguments.get<std::string>();
+    if (json_depth(call.arguments) > kMaxCallDepth) return std::nullopt;
+    if (!Json::parse(call.arguments, nullptr, false).is_object()) return std::nullopt;
+    return call;
+  }
+  if (!arguments.is_object()) return std::nullopt;
+  call.arguments = arguments.dump(-1, ' ', false, Json::error_handler_t::replace);
   return call;
 }
 

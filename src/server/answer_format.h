@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "chat/tool_calls.h"
 #include "scheduler/request.h"
 #include "server/json.h"
 
@@ -20,6 +21,23 @@ struct Whole {
 // Of all answers to a request. A prompt counts once, however many choices it has.
 struct Totals {
   int64_t n_prompt = 0, n_cached = 0, n_answer = 0;
+};
+
+// Takes the text of an answer apart: words and calls of tools, where the model was told of any.
+class AnswerReader {
+ public:
+  using Part = chat::ToolCallReader::Part;
+  enum class Finds { words_alone, calls };
+
+  explicit AnswerReader(Finds finds) : finds_(finds) {}
+  Part push(const std::string& text) {
+    return finds_ == Finds::calls ? calls_.push(text) : Part{.content = text, .calls = {}};
+  }
+  Part finish() { return finds_ == Finds::calls ? calls_.finish() : Part(); }
+
+ private:
+  Finds finds_;
+  chat::ToolCallReader calls_;
 };
 
 // One request's; the calls come in the order of the functions below.

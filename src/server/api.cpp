@@ -338,13 +338,15 @@ void Api::answer(Exchange& exchange, const Generation& generation,
   if (is_complete) teller.finish();
 }
 
-Status Api::answer_chat(Exchange& exchange, const Json& chat, AnswerFormat& format) const {
+Status Api::answer_chat(Exchange& exchange, const Json& chat, const FormatMaker& make_format) const {
   const Fields fields(chat);
   PLM_TRY(Generation generation, read_generation(fields, options_.sampling, tokenizer()));
   if (generation.n != 1) return fields.wrong("n", "1");
   PLM_TRY(const ChatPrompt prompt, begin_chat(fields, generation));
   PLM_TRY(auto tokens, prompt_tokens(prompt.text));
-  answer(exchange, generation, {std::move(tokens)}, format);
+  using Finds = AnswerReader::Finds;
+  const auto format = make_format(AnswerReader(prompt.tools.is_null() ? Finds::words_alone : Finds::calls));
+  answer(exchange, generation, {std::move(tokens)}, *format);
   return {};
 }
 

@@ -89,8 +89,9 @@ class Api {
   // The text a chat is to be continued from; how its answer ends and what it may look like goes to
   // `generation`.
   Result<ChatPrompt> begin_chat(const Fields& fields, Generation& generation) const;
-  // The one answer to a request that another form of API was made into that of /v1/chat/completions.
-  Status answer_chat(Exchange& exchange, const Json& chat, AnswerFormat& format) const;
+  // The one answer to a request of another form of API that was made into one of /v1/chat/completions.
+  using FormatMaker = std::function<std::unique_ptr<AnswerFormat>(AnswerReader reader)>;
+  Status answer_chat(Exchange& exchange, const Json& chat, const FormatMaker& make_format) const;
   // Empty when the exchange has been answered with an error.
   std::vector<std::shared_ptr<scheduler::Answer>> submit(Exchange& exchange,
                                                          std::vector<scheduler::Request> requests) const;

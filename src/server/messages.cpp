@@ -1,6 +1,6 @@
-// /v1/messages, the text of it: Anthropic's form of a chat.
+// /v1/messages: Anthropic's form of a chat.
 #include "server/api.h"
-#include "server/chat_prompt.h"
+#include "server/chat_forms.h"
 
 namespace plm::server {
 
@@ -10,12 +10,17 @@ using scheduler::FinishReason;
 using scheduler::Outcome;
 using scheduler::Piece;
 
+// What was said so far is a list of blocks, of which the last may be open.
 class MessageFormat final : public AnswerFormat {
  public:
-  explicit MessageFormat(std::string model) : id_(new_id("msg_")), model_(std::move(model)) {}
+  MessageFormat(std::string model, AnswerReader reader)
+      : id_(new_id("msg_")), model_(std::move(model)), reader_(std::move(reader)) {}
 
   Json whole(std::span<const Whole> answers, const Totals& totals) override {
-    Json json = message(Json::array({{{"type", "text"}, {"text", answers.front().text}}}));
+    // The same blocks as in a stream; its events are not needed.
+    told(reader_.push(answers.front().text));
+    end(0, answers.front().outcome);
+    Json json = message(blocks_);
     json.update(stop(answers.front().outcome));
     json["usage"] = usage(totals);
     return json;
@@ -24,19 +29,13 @@ class MessageFormat final : public AnswerFormat {
   std::string begin() override {
     Json started = message(Json::array());
     started["usage"] = usage({});
-    return event({{"type", "message_start"}, {"message", std::move(started)}}) +
-           event({{"type", "content_block_start"},
-                  {"index", 0},
-                  {"content_block", {{"type", "text"}, {"text", ""}}}});
+    return event({{"type", "message_start"}, {"message", std::move(started)}});
   }
-  std::string piece(size_t, const Piece& piece) override {
-    if (piece.text.empty()) return {};
-    return event({{"type", "content_block_delta"},
-                  {"index", 0},
-                  {"delta", {{"type", "text_delta"}, {"text", piece.text}}}});
-  }
+  std::string piece(size_t, const Piece& piece) override { return told(reader_.push(piece.text)); }
   std::string end(size_t, const Outcome&) override {
-    return event({{"type", "content_block_stop"}, {"index", 0}});
+    std::string text = told(reader_.finish());
+    if (blocks_.empty()) text += open({{"type", "text"}, {"text", ""}});
+    return text + close();
   }
   std::string finish(const Totals& totals, const Outcome& last) override {
     return event({{"type", "message_delta"}, {"delta", stop(last)}, {"usage", usage(totals)}}) +
@@ -49,16 +48,57 @@ class MessageFormat final : public AnswerFormat {
   }
 
  private:
-  Json message(Json content) const {
-    return {{"id", id_},          {"type", "message"},      {"role", "assistant"},     {"model", model_},
-            {"content", content}, {"stop_reason", nullptr}, {"stop_sequence", nullptr}};
+  std::string told(const AnswerReader::Part& part) {
+    std::string text;
+    if (!part.content.empty()) {
+      if (!is_open_) text += open({{"type", "text"}, {"text", ""}});
+      auto& said = blocks_.back()["text"].get_ref<std::string&>();
+      said += part.content;
+      text += delta({{"type", "text_delta"}, {"text", part.content}});
+    }
+    for (const chat::ToolCall& call : part.calls) {
+      text += close();
+      text += open(
+          {{"type", "tool_use"}, {"id", new_id("toolu_")}, {"name", call.name}, {"input", Json::object()}});
+      text += delta({{"type", "input_json_delta"}, {"partial_json", call.arguments}});
+      blocks_.back()["input"] = Json::parse(call.arguments, nullptr, /*allow_exceptions=*/false);
+      text += close();
+      has_calls_ = true;
+    }
+    return text;
   }
-  static Json stop(const Outcome& outcome) {
+  std::string open(Json block) {
+    is_open_ = true;
+    blocks_.push_back(std::move(block));
+    return event(
+        {{"type", "content_block_start"}, {"index", blocks_.size() - 1}, {"content_block", blocks_.back()}});
+  }
+  std::string delta(Json json) const {
+    return event(
+        {{"type", "content_block_delta"}, {"index", blocks_.size() - 1}, {"delta", std::move(json)}});
+  }
+  std::string close() {
+    if (!std::exchange(is_open_, false)) return {};
+    return event({{"type", "content_block_stop"}, {"index", blocks_.size() - 1}});
+  }
+
+  Json message(Json content) const {
+    return {{"id", id_},
+            {"type", "message"},
+            {"role", "assistant"},
+            {"model", model_},
+            {"content", std::move(content)},
+            {"stop_reason", nullptr},
+            {"stop_sequence", nullptr}};
+  }
+  Json stop(const Outcome& outcome) const {
     const bool at_text = outcome.reason == FinishReason::stop_text;
-    const std::string_view reason = at_text                                             ? "stop_sequence"
-                                    : outcome.reason == FinishReason::end_of_generation ? "end_turn"
-                                                                                        : "max_tokens";
-    return {{"stop_reason", reason}, {"stop_sequence", at_text ? Json(outcome.stop_text) : Json(nullptr)}};
+    std::string_view reason = "max_tokens";
+    if (at_text || outcome.reason == FinishReason::end_of_generation) {
+      reason = has_calls_ ? "tool_use" : at_text ? "stop_sequence" : "end_turn";
+    }
+    const bool tells_text = reason == "stop_sequence";
+    return {{"stop_reason", reason}, {"stop_sequence", tells_text ? Json(outcome.stop_text) : Json(nullptr)}};
   }
   static Json usage(const Totals& totals) {
     return {{"input_tokens", totals.n_prompt - totals.n_cached},
@@ -69,31 +109,10 @@ class MessageFormat final : public AnswerFormat {
   static std::string event(const Json& json) { return server_event(json, json["type"].get<std::string>()); }
 
   std::string id_, model_;
+  AnswerReader reader_;
+  Json blocks_ = Json::array();
+  bool is_open_ = false, has_calls_ = false;
 };
-
-// The request as /v1/chat/completions would have it.
-Result<Json> as_chat(const Json& body) {
-  const Fields fields(body);
-  if (const Json* tools = fields.find("tools"); tools != nullptr && !tools->empty()) {
-    return make_error(ErrorKind::unsupported, "field tools: not supported under this path");
-  }
-  const Json* given = fields.find("messages");
-  if (given == nullptr || !given->is_array() || given->empty()) {
-    return fields.wrong("messages", "a list of messages");
-  }
-  Json messages = Json::array();
-  if (const Json* system = fields.find("system"); system != nullptr) {
-    messages.push_back({{"role", "system"}, {"content", *system}});
-  }
-  for (const Json& message : *given) messages.push_back(message);
-  Json chat = body;
-  chat["messages"] = std::move(messages);
-  if (const Json* stops = fields.find("stop_sequences"); stops != nullptr) {
-    if (!stops->is_array()) return fields.wrong("stop_sequences", "a list of strings");
-    chat["stop"] = *stops;
-  }
-  return chat;
-}
 
 }  // namespace
 
@@ -102,16 +121,17 @@ void Api::messages(Exchange& exchange) const {
     const Fields fields(exchange.body);
     if (!fields.has("max_tokens")) return fields.wrong("max_tokens", "a whole number");
     PLM_TRY_STATUS(fields.integer("max_tokens", 1, 1, INT32_MAX));
-    PLM_TRY(const Json chat, as_chat(exchange.body));
-    MessageFormat format(options_.model_name);
-    return answer_chat(exchange, chat, format);
+    PLM_TRY(const Json chat, chat_from_messages(exchange.body));
+    return answer_chat(exchange, chat, [this](AnswerReader reader) {
+      return std::make_unique<MessageFormat>(options_.model_name, std::move(reader));
+    });
   };
   if (const Status status = work(); !status.ok()) exchange.fail(status.error());
 }
 
 void Api::count_tokens(Exchange& exchange) const {
   const auto work = [&]() -> Status {
-    PLM_TRY(const Json chat, as_chat(exchange.body));
+    PLM_TRY(const Json chat, chat_from_messages(exchange.body));
     PLM_TRY(const ChatPrompt prompt, render_chat(Fields(chat), template_, options_.template_variables));
     PLM_TRY(const auto tokens, prompt_tokens(prompt.text));
     exchange.send(200, {{"input_tokens", tokens.size()}});

@@ -52,7 +52,9 @@ TEST(ToolCalls, LeaveAnAnswerWithoutCallsAsItIs) {
 TEST(ToolCalls, ThatCannotBeReadAreText) {
   for (const std::string_view text :
        {"<tool_call>\nnot JSON\n</tool_call> and on", "<tool_call>{\"name\": 5}</tool_call>",
-        "<tool_call>{\"name\": \"f\", \"arguments\": [1]}</tool_call>", "<tool_call>{\"name\": \"f\", "}) {
+        "<tool_call>{\"name\": \"f\", \"arguments\": [1]}</tool_call>",
+        "<tool_call>{\"name\": \"f\", \"arguments\": \"[1]\"}</tool_call>",
+        "<tool_call>{\"name\": \"f\", \"arguments\": \"{\"}</tool_call>", "<tool_call>{\"name\": \"f\", "}) {
     expect(text, {std::string(text), {}});
   }
   const std::string deep =
