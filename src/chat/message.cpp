@@ -64,9 +64,21 @@ Status read_tool_calls(const Json& object, const std::string& where, Json& tool_
       return make_error(ErrorKind::invalid_argument,
                         "{}.tool_calls[{}]: expected an object with function.name, a string", where, i);
     }
-    if (call["function"].contains("arguments")) {
-      call["function"]["arguments"] = read_arguments(call["function"]["arguments"]);
+    const std::string call_where = fmt::format("{}.tool_calls[{}]", where, i);
+    std::string id, type = "function";
+    PLM_TRY_STATUS(read_optional_text(call, "id", call_where, id));
+    PLM_TRY_STATUS(read_optional_text(call, "type", call_where, type));
+    if (type != "function") {
+      return make_error(ErrorKind::unsupported, "{}.type: found \"{}\", only function is supported",
+                        call_where, type);
     }
+    Json& arguments = call["function"]["arguments"];
+    if (!arguments.is_null() && !arguments.is_string() && !arguments.is_object()) {
+      return make_error(ErrorKind::invalid_argument,
+                        "{}.function.arguments: found {}, expected an object or its text", call_where,
+                        kind_of(arguments));
+    }
+    arguments = arguments.is_null() ? Json::object() : read_arguments(arguments);
     calls.push_back(std::move(call));
   }
   if (!calls.empty()) tool_calls = std::move(calls);
@@ -88,6 +100,27 @@ Result<Message> message_from_json(const Json& json, const std::string& where) {
   PLM_TRY_STATUS(read_optional_text(json, "tool_call_id", where, message.tool_call_id));
   PLM_TRY_STATUS(read_tool_calls(json, where, message.tool_calls));
   return message;
+}
+
+Status check_tool(const Json& tool, const std::string& where) {
+  const bool is_tool = tool.is_object() && tool.contains("function") && tool["function"].is_object() &&
+                       tool["function"].contains("name") && tool["function"]["name"].is_string();
+  if (!is_tool || tool["function"]["name"].get_ref<const std::string&>().empty()) {
+    return make_error(ErrorKind::invalid_argument, "{}: expected an object with function.name, a string",
+                      where);
+  }
+  std::string type = "function", description;
+  PLM_TRY_STATUS(read_optional_text(tool, "type", where, type));
+  if (type != "function") {
+    return make_error(ErrorKind::unsupported, "{}.type: found \"{}\", only function is supported", where,
+                      type);
+  }
+  const Json& function = tool["function"];
+  PLM_TRY_STATUS(read_optional_text(function, "description", where + ".function", description));
+  const auto parameters = function.find("parameters");
+  if (parameters == function.end() || parameters->is_null() || parameters->is_object()) return {};
+  return make_error(ErrorKind::invalid_argument, "{}.function.parameters: found {}, expected an object",
+                    where, kind_of(*parameters));
 }
 
 }  // namespace
@@ -122,15 +155,7 @@ Result<Json> tools_from_json(const Json& tools) {
   if (!tools.is_array()) {
     return make_error(ErrorKind::invalid_argument, "tools: found {}, expected an array", kind_of(tools));
   }
-  for (size_t i = 0; i < tools.size(); ++i) {
-    const Json& tool = tools[i];
-    const bool is_tool = tool.is_object() && tool.contains("function") && tool["function"].is_object() &&
-                         tool["function"].contains("name") && tool["function"]["name"].is_string();
-    if (!is_tool) {
-      return make_error(ErrorKind::invalid_argument,
-                        "tools[{}]: expected an object with function.name, a string", i);
-    }
-  }
+  for (size_t i = 0; i < tools.size(); ++i) PLM_TRY_STATUS(check_tool(tools[i], fmt::format("tools[{}]", i)));
   return tools.empty() ? Json(nullptr) : tools;
 }
 

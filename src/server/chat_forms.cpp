@@ -1,5 +1,7 @@
 #include "server/chat_forms.h"
 
+#include "server/chat_prompt.h"
+
 namespace plm::server {
 
 namespace {
@@ -138,7 +140,7 @@ Result<Json> response_text_format(const Fields& fields) {
   if (format == nullptr) return Json(nullptr);
   const Fields inner(*format, "text.format.");
   if (!format->is_object()) return Fields(*text, "text.").wrong("format", "an object");
-  PLM_TRY(const std::string type, inner.text("type", "text"));
+  PLM_TRY(const std::string type, inner.text("type", ""));
   if (type == "text") return Json(nullptr);
   if (type == "json_object") return Json{{"type", type}};
   if (type != "json_schema") return inner.wrong("type", "text, json_object or json_schema");
@@ -208,6 +210,9 @@ Status add_message(const Json& message, size_t index, Json& messages) {
       words.push_back(part);
     }
   }
+  const Fields outer(message, fmt::format("messages[{}].", index));
+  PLM_TRY(const std::string role, outer.text("role", ""));
+  if (!is_known_role(role)) return outer.wrong("role", "user or assistant");
   if (words.empty() && calls.empty() && !content->empty()) return {};  // tools alone
   Json rest = message;
   rest["content"] = std::move(words);

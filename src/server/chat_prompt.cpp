@@ -1,5 +1,8 @@
 #include "server/chat_prompt.h"
 
+#include <algorithm>
+#include <array>
+
 namespace plm::server {
 
 namespace {
@@ -9,10 +12,8 @@ Error as_field(const Error& error) { return {error.kind, "field " + error.messag
 
 Status check_message(const Json& json, chat::Message& message, size_t index) {
   const Fields fields(json, fmt::format("messages[{}].", index));
+  if (!is_known_role(message.role)) return fields.wrong("role", "system, developer, user, assistant or tool");
   if (message.role == "developer") message.role = "system";
-  const bool is_known = message.role == "system" || message.role == "user" || message.role == "assistant" ||
-                        message.role == "tool";
-  if (!is_known) return fields.wrong("role", "system, developer, user, assistant or tool");
   if (!fields.has("content") && message.tool_calls.is_null()) {
     return fields.wrong("content", "a string or a list of text parts");
   }
@@ -37,6 +38,11 @@ struct Tools {
   std::optional<std::string> must_call = {};
 };
 
+bool is_function(const Json& choice) {
+  const Json* type = Fields(choice).find("type");
+  return type == nullptr || *type == "function";
+}
+
 // "none", "auto", "required", or {"type": "function", "function": {"name": ".."}}.
 Status read_tool_choice(const Fields& fields, Tools& tools) {
   const Json* choice = fields.find("tool_choice");
@@ -49,7 +55,8 @@ Status read_tool_choice(const Fields& fields, Tools& tools) {
   const Json* name = function != nullptr && function->is_object() ? Fields(*function).find("name") : nullptr;
   if (*choice == "required") {
     tools.must_call = "";
-  } else if (name != nullptr && name->is_string()) {
+  } else if (name != nullptr && name->is_string() && !name->get_ref<const std::string&>().empty() &&
+             is_function(*choice)) {
     tools.must_call = name->get<std::string>();
   } else {
     return fields.wrong("tool_choice", "none, auto, required or an object with function.name");
@@ -79,6 +86,11 @@ Result<Tools> read_tools(const Fields& fields, const chat::Template& chat_templa
 }
 
 }  // namespace
+
+bool is_known_role(std::string_view role) {
+  constexpr std::array<std::string_view, 5> kRoles = {"system", "developer", "user", "assistant", "tool"};
+  return std::ranges::find(kRoles, role) != kRoles.end();
+}
 
 Result<ChatPrompt> render_chat(const Fields& fields, const chat::Template& chat_template,
                                const chat::Json& variables) {

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "chat/template.h"
@@ -12,6 +13,9 @@ namespace plm::server {
 
 inline constexpr int64_t kMaxMessages = 4096;
 inline constexpr int64_t kMaxTools = 128;
+
+// system, developer, user, assistant or tool.
+bool is_known_role(std::string_view role);
 
 struct ChatPrompt {
   std::string text;  // to be encoded with parse_special

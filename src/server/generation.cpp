@@ -34,12 +34,13 @@ Status read_samplers(const Fields& fields, runtime::SamplerOptions& o) {
     return {};
   }
   if (!value->is_array() || value->size() > 64) return fields.wrong("samplers", "a list of sampler names");
-  std::string names;
+  o.chain.clear();
   for (const Json& name : *value) {
     if (!name.is_string()) return fields.wrong("samplers", "a list of sampler names");
-    names += (names.empty() ? "" : ";") + name.get<std::string>();
+    PLM_TRY(const auto stages, runtime::parse_sampler_chain(name.get_ref<const std::string&>()));
+    if (stages.size() != 1) return fields.wrong("samplers", "a list of sampler names");
+    o.chain.push_back(stages.front());
   }
-  PLM_TRY(o.chain, runtime::parse_sampler_chain(names));
   return {};
 }
 

@@ -5,6 +5,7 @@
 
 #include "server/api.h"
 #include "server/openapi_schemas.h"
+#include "server/schema_terms.h"
 
 namespace plm::server {
 
@@ -46,20 +47,20 @@ Json operation(const Api::Route& route) {
       found == kDescribed.end() ? Described{.path = route.path, .request = {}, .reply = {}} : *found;
   Json done = route.path == "/metrics"
                   ? content("text/plain", {{"type", "string"}})
-                  : content("application/json",
-                            described.reply.empty() ? Json{{"type", "object"}} : schema_ref(described.reply));
-  if (described.streams) done.update(content("text/event-stream", schema_ref("Event")));
+                  : content("application/json", described.reply.empty() ? Json{{"type", "object"}}
+                                                                        : schema::ref(described.reply));
+  if (described.streams) done.update(content("text/event-stream", schema::ref("Event")));
   Json responses = {{"200", {{"description", "done"}, {"content", std::move(done)}}}};
   for (const int status : {400, 401, 403, 404, 405, 408, 413, 429, 500, 501, 503}) {
     responses[fmt::format("{}", status)] = {{"description", http_reason(status)},
-                                            {"content", content("application/json", schema_ref("Error"))}};
+                                            {"content", content("application/json", schema::ref("Error"))}};
   }
   std::string operation_id(route.path.substr(1));
   std::ranges::replace_if(operation_id, [](unsigned char c) { return std::isalnum(c) == 0; }, '_');
   Json json = {{"operationId", std::move(operation_id)}, {"responses", std::move(responses)}};
   if (!described.request.empty()) {
     json["requestBody"] = {{"required", true},
-                           {"content", content("application/json", schema_ref(described.request))}};
+                           {"content", content("application/json", schema::ref(described.request))}};
   }
   if (route.path.ends_with("{id}")) {
     const Json actions = {{"enum", {"save", "restore", "erase"}}};
@@ -77,7 +78,8 @@ void Api::openapi(Exchange& exchange) const {
   for (const Route& route : routes()) {
     paths[std::string(route.path)][route.method == "GET" ? "get" : "post"] = operation(route);
   }
-  Json schemas = request_schemas({.vocabulary_size = static_cast<int64_t>(tokenizer().vocabulary_size())});
+  Json schemas = request_schemas({.vocabulary_size = static_cast<int64_t>(tokenizer().vocabulary_size()),
+                                  .knows_tools = template_.knows_tools()});
   schemas.update(reply_schemas());
   exchange.send(200, {{"openapi", "3.1.0"},
                       {"info", {{"title", "plm"}, {"version", PLM_VERSION}}},

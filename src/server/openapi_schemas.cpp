@@ -1,44 +1,45 @@
 #include "server/openapi_schemas.h"
 
+#include "grammar/gbnf.h"
+#include "grammar/json_schema.h"
+#include "grammar/regex.h"
+#include "runtime/sampler.h"
 #include "server/generation.h"
+#include "server/schema_terms.h"
 
 namespace plm::server {
 
 namespace {
 
-Json of_type(std::string_view type) { return {{"type", type}}; }
-Json text() { return of_type("string"); }
-Json whole() { return of_type("integer"); }
-Json real() { return of_type("number"); }
-Json flag() { return of_type("boolean"); }
-Json constant(std::string_view value) { return {{"const", value}}; }
-Json one_of_words(Json words) { return {{"type", "string"}, {"enum", std::move(words)}}; }
-Json any_of(Json schemas) { return {{"anyOf", std::move(schemas)}}; }
-Json or_null(Json schema) { return any_of({std::move(schema), of_type("null")}); }
-
-Json whole(int64_t least, int64_t most) {
-  return {{"type", "integer"}, {"minimum", least}, {"maximum", most}};
-}
-Json real(double least, double most) { return {{"type", "number"}, {"minimum", least}, {"maximum", most}}; }
-Json list(Json items) { return {{"type", "array"}, {"items", std::move(items)}}; }
-Json list(Json items, int64_t least, int64_t most) {
-  Json json = list(std::move(items));
-  json["minItems"] = least;
-  json["maxItems"] = most;
-  return json;
-}
-Json object(Json required) {
-  Json names = Json::array();
-  for (const auto& field : required.items()) names.push_back(field.key());
-  return {{"type", "object"}, {"properties", std::move(required)}, {"required", std::move(names)}};
-}
-Json object(Json required, const Json& optional) {
-  Json json = object(std::move(required));
-  for (const auto& field : optional.items()) json["properties"][field.key()] = or_null(field.value());
-  return json;
-}
+using namespace schema;  // NOLINT(google-build-using-namespace): its words are what this file is written in
 
 constexpr int64_t kTokens = 1 << 24;
+
+// What the answer may look like: one of these says it. Which grammars and schemas are understood is more than
+// a schema can say (docs/formats/grammar.md).
+Json form_fields() {
+  const Json named = object({{"schema", json_schema()}});
+  return {
+      {"grammar", text(0, grammar::kMaxSourceBytes)},
+      {"regex", text(0, grammar::kMaxPatternBytes)},
+      {"json_schema", json_schema()},
+      {"response_format", any_of({object({{"type", constant("text")}}),
+                                  object({{"type", constant("json_object")}}, {{"schema", json_schema()}}),
+                                  object({{"type", constant("json_schema")}, {"json_schema", named}})})}};
+}
+
+// The names of samplers in their order, or their letters.
+Json sampler_chain() {
+  Json names = Json::array();
+  for (const auto stage : runtime::default_sampler_chain())
+    names.push_back(runtime::sampler_stage_name(stage));
+  std::string letters;
+  for (char letter = 'a'; letter <= 'z'; ++letter) {
+    if (runtime::parse_sampler_letters({&letter, 1}).ok()) letters += letter;
+  }
+  return any_of({list(one_of_words(std::move(names)), 0, 64),
+                 {{"type", "string"}, {"pattern", fmt::format("^[{}]*$", letters)}}});
+}
 
 // The fields of read_generation().
 Json generation_fields(const SchemaLimits& limits) {
@@ -55,6 +56,7 @@ Json generation_fields(const SchemaLimits& limits) {
   return {{"model", {{"description", "passed over: there is one"}}},
           {"max_tokens", whole(-1, INT32_MAX)},
           {"max_completion_tokens", whole(-1, INT32_MAX)},
+          {"n_predict", whole(-1, INT32_MAX)},
           {"temperature", real(0, 100)},
           {"top_k", whole(-1, kTokens)},
           {"top_p", real(0, 1)},
@@ -74,6 +76,7 @@ Json generation_fields(const SchemaLimits& limits) {
           {"mirostat", {{"enum", {0, 2}}}},
           {"mirostat_tau", real(0, 1000)},
           {"mirostat_eta", real(0, 1000)},
+          {"samplers", sampler_chain()},
           {"seed", whole(INT64_MIN, INT64_MAX)},
           {"stop", any_of({stop, list(stop, 0, kMaxStopTexts)})},
           {"logit_bias", any_of({biases, list(pair, 0, kMaxBiases)})},
@@ -83,24 +86,10 @@ Json generation_fields(const SchemaLimits& limits) {
           {"ignore_eos", flag()}};
 }
 
-Json with(Json fields, const Json& more) {
-  fields.update(more);
-  return fields;
-}
-
 Json prompt_forms(const SchemaLimits& limits) {
   const Json ids = list(whole(0, limits.vocabulary_size - 1), 1, INT32_MAX);
   return any_of({text(), ids, list(any_of({text(), ids}), 1, kMaxPrompts)});
 }
-
-// Which schemas of answers are supported is more than a schema can say, so they are described alone.
-Json response_format() {
-  Json json = object({{"type", one_of_words({"text", "json_object"})}});
-  json["description"] = "or {\"type\": \"json_schema\", \"json_schema\": {\"schema\": ..}}";
-  return json;
-}
-
-Json messages() { return list(schema_ref("Message"), 1, 4000); }
 
 Json usage() {
   return object({{"prompt_tokens", whole()},
@@ -125,36 +114,16 @@ Json completion(std::string_view object_name, Json choice) {
 
 }  // namespace
 
-Json schema_ref(std::string_view name) { return {{"$ref", fmt::format("#/components/schemas/{}", name)}}; }
+Json json_schema() { return any_of({any_object(), {{"const", true}}}); }
 
 Json request_schemas(const SchemaLimits& limits) {
-  const Json part = object({{"type", one_of_words({"text", "input_text", "output_text"})}, {"text", text()}});
-  const Json content = any_of({text(), list(part)});
-  const Json fields = generation_fields(limits);
-  Json response_fields = fields;  // max_output_tokens alone says how long an answer may be
-  for (const char* name : {"max_tokens", "max_completion_tokens"}) response_fields.erase(name);
-  const Json fields_of_n = with(fields, {{"n", whole(1, kMaxChoices)}});
-  return {
-      {"Message", object({{"role", one_of_words({"system", "developer", "user", "assistant", "tool"})},
-                          {"content", content}})},
-      {"CompletionRequest",
-       object({{"prompt", prompt_forms(limits)}},
-              with(fields_of_n, {{"echo", flag()}, {"logprobs", whole(0, kMaxTopLogprobs)}}))},
-      {"ChatRequest",
-       object({{"messages", messages()}}, with(fields_of_n, {{"logprobs", flag()},
-                                                             {"top_logprobs", whole(0, kMaxTopLogprobs)},
-                                                             {"response_format", response_format()}}))},
+  const Json fields = with(generation_fields(limits), form_fields());
+  const Json of_completion = {
+      {"n", whole(1, kMaxChoices)}, {"echo", flag()}, {"logprobs", whole(0, kMaxTopLogprobs)}};
+  Json schemas = {
+      {"CompletionRequest", object({{"prompt", prompt_forms(limits)}}, with(fields, of_completion))},
       {"EmbeddingsRequest",
        object({{"input", prompt_forms(limits)}}, {{"encoding_format", one_of_words({"float", "base64"})}})},
-      {"ResponseRequest",
-       object({{"input", any_of({text(), messages()})}},
-              with(response_fields, {{"instructions", text()}, {"max_output_tokens", whole(1, INT32_MAX)}}))},
-      {"MessagesRequest",
-       object({{"messages", messages()}, {"max_tokens", whole(1, INT32_MAX)}},
-              with(fields, {{"system", content},
-                            {"stop_sequences",
-                             list({{"type", "string"}, {"maxLength", kMaxStopBytes}}, 0, kMaxStopTexts)}}))},
-      {"CountRequest", object({{"messages", messages()}}, {{"system", content}})},
       {"TokenizeRequest",
        object({{"content", text()}},
               {{"add_special", flag()}, {"parse_special", flag()}, {"with_pieces", flag()}})},
@@ -162,48 +131,29 @@ Json request_schemas(const SchemaLimits& limits) {
       {"SlotRequest",
        object(Json::object(),
               {{"filename",
-                {{"type", "string"}, {"pattern", "^[A-Za-z0-9_-][A-Za-z0-9._-]*$"}, {"maxLength", 128}}}})},
-      {"TemplateRequest", object({{"messages", messages()}})}};
+                {{"type", "string"}, {"pattern", "^[A-Za-z0-9_-][A-Za-z0-9._-]*$"}, {"maxLength", 128}}}})}};
+  schemas.update(chat_request_schemas(limits, fields));
+  return schemas;
 }
 
 Json reply_schemas() {
-  const Json text_part = object({{"type", one_of_words({"text", "output_text"})}, {"text", text()}});
-  const Json response_item = object({{"id", text()},
-                                     {"type", constant("message")},
-                                     {"status", one_of_words({"completed", "incomplete"})},
-                                     {"role", constant("assistant")},
-                                     {"content", list(text_part)}});
+  const Json call = object({{"id", text()},
+                            {"type", constant("function")},
+                            {"function", object({{"name", text()}, {"arguments", text()}})}});
+  Json message = object({{"role", constant("assistant")}, {"content", or_null(text())}});
+  message["properties"]["tool_calls"] = list(call);
   const Json token = any_of({whole(), object({{"id", whole()}, {"piece", text()}})});
-  return {
+  Json schemas = {
       {"Error", object({{"error", object({{"code", whole()}, {"message", text()}, {"type", text()}})}})},
       {"Event", object({{"data", text()}}, {{"event", text()}})},
       {"Completion", completion("text_completion", {{"text", text()}})},
-      {"ChatCompletion",
-       completion("chat.completion",
-                  {{"message", object({{"role", constant("assistant")}, {"content", or_null(text())}})}})},
+      {"ChatCompletion", completion("chat.completion", {{"message", std::move(message)}})},
       {"Embeddings", object({{"object", constant("list")},
                              {"data", list(object({{"object", constant("embedding")},
                                                    {"index", whole()},
                                                    {"embedding", any_of({list(real()), text()})}}))},
                              {"model", text()},
                              {"usage", object({{"prompt_tokens", whole()}, {"total_tokens", whole()}})}})},
-      {"Response", object({{"id", text()},
-                           {"object", constant("response")},
-                           {"created_at", whole()},
-                           {"status", one_of_words({"completed", "incomplete"})},
-                           {"model", text()},
-                           {"output", list(response_item)},
-                           {"usage", object({{"input_tokens", whole()}, {"output_tokens", whole()}})}})},
-      {"AnthropicMessage",
-       object({{"id", text()},
-               {"type", constant("message")},
-               {"role", constant("assistant")},
-               {"model", text()},
-               {"content", list(text_part)},
-               {"stop_reason", one_of_words({"end_turn", "max_tokens", "stop_sequence"})},
-               {"stop_sequence", or_null(text())},
-               {"usage", object({{"input_tokens", whole()}, {"output_tokens", whole()}})}})},
-      {"Count", object({{"input_tokens", whole()}})},
       {"Tokens", object({{"tokens", list(token)}, {"count", whole()}, {"max_model_len", whole()}})},
       {"Text", object({{"content", text()}, {"prompt", text()}})},
       {"Prompt", object({{"prompt", text()}})},
@@ -228,6 +178,8 @@ Json reply_schemas() {
       {"Slots",
        list(
            object({{"id", whole()}, {"n_ctx", whole()}, {"is_processing", flag()}, {"n_tokens", whole()}}))}};
+  schemas.update(chat_reply_schemas());
+  return schemas;
 }
 
 }  // namespace plm::server

@@ -8,6 +8,7 @@ namespace plm::server {
 // What depends on the model.
 struct SchemaLimits {
   int64_t vocabulary_size = 0;
+  bool knows_tools = false;  // its chat template
 };
 
 // {"name": schema}. Requests are all that is accepted, but that a text may be too long for the context and
@@ -15,7 +16,11 @@ struct SchemaLimits {
 Json request_schemas(const SchemaLimits& limits);
 Json reply_schemas();
 
-// {"$ref": ...} to one of them.
-Json schema_ref(std::string_view name);
+// Those of chats; `fields`: of all requests that write text.
+Json chat_request_schemas(const SchemaLimits& limits, const Json& fields);
+Json chat_reply_schemas();
+
+// A JSON schema that an answer is to keep to.
+Json json_schema();
 
 }  // namespace plm::server

@@ -66,6 +66,11 @@ TEST(ChatMessage, TakesToolsOnlyWithNames) {
   EXPECT_TRUE(tools_from_json(Json::array())->is_null());
   EXPECT_TRUE(tools_from_json(Json::parse(R"([{"type":"function","function":{"name":"f"}}])"))->is_array());
   EXPECT_THAT(tools_from_json(Json::parse(R"([{"function":{}}])")).error().message, HasSubstr("tools[0]"));
+  for (const char* wrong :
+       {R"([{"function":{"name":""}}])", R"([{"type":"x","function":{"name":"f"}}])",
+        R"([{"function":{"name":"f","description":5}}])", R"([{"function":{"name":"f","parameters":5}}])"}) {
+    EXPECT_THAT(tools_from_json(Json::parse(wrong)).error().message, HasSubstr("tools[0]")) << wrong;
+  }
   EXPECT_THAT(tools_from_json(Json::parse("{}")).error().message, HasSubstr("tools: found object"));
 }
 

@@ -15,10 +15,19 @@ FLAGS = ["--checks", "all", "--continue-on-failure", "--generation-deterministic
          "--request-timeout", "60"]  # fmt: skip
 
 
+# Of everything that a document can bring to it.
+TEMPLATE = (
+    "{% for t in tools or [] %}{{ t.function.name }} {% endfor %}{% for m in messages %}{{ m.role }}: {{ m.content }}"
+    "{% for c in m.tool_calls or [] %}{{ c.function.name }}{{ c.function.arguments | tojson }}{% endfor %}\n{% endfor %}"
+)
+
+
 @pytest.fixture(scope="module")
 def server(plm, tmp_path_factory):
-    saved = tmp_path_factory.mktemp("slots")
-    with Server(plm, "-np", 4, "-c", 512, "--metrics", "--slot-save-path", saved, "--no-log-requests") as running:
+    folder = tmp_path_factory.mktemp("contract")
+    (folder / "t.jinja").write_text(TEMPLATE)
+    with Server(plm, "-np", 4, "-c", 512, "--metrics", "--slot-save-path", folder, "--no-log-requests",
+                "--chat-template-file", folder / "t.jinja") as running:  # fmt: skip
         yield running
         assert running.is_alive()
 
@@ -44,11 +53,25 @@ def bounded(schema):
         small["additionalProperties"] = False
     if "propertyNames" in small:
         small |= {"propertyNames": {"pattern": "^[1-9][0-9]{0,2}$"}, "maxProperties": 3}
-    for name, most in (("max_tokens", 4), ("max_completion_tokens", 4), ("max_output_tokens", 4), ("n", 2)):
+    for name, most in (("n_predict", 4), ("max_tokens", 4), ("max_completion_tokens", 4), ("max_output_tokens", 4), ("n", 2)):
         if name in small.get("properties", {}):
             small["properties"][name] = {"type": "integer", "minimum": 1, "maximum": most}
-            small["required"] = small.get("required", []) + ([name] if most == 4 and "input" not in small["required"] else [])
+            required = small.setdefault("required", [])
+            if most == 4 and name not in required:
+                required.append(name)
     return small
+
+
+def without_what_cannot_be_said(name, schema):
+    """No document can say what a grammar is, that two of them exclude each other, and that a tool to call must be there."""
+    fields = schema.get("properties", {})
+    for grammar in ("grammar", "regex", "json_schema"):
+        if grammar in fields:
+            fields[grammar] = {"type": "null"}
+    if "tool_choice" in fields:
+        of_messages = name in ("MessagesRequest", "CountRequest")
+        fields["tool_choice"] = {"enum": [{"type": "auto"}, {"type": "none"}] if of_messages else ["auto", "none"]}
+    return schema
 
 
 def test_requests_by_the_document_are_answered_by_it(server, tmp_path):
@@ -56,12 +79,26 @@ def test_requests_by_the_document_are_answered_by_it(server, tmp_path):
     # A slot can only be restored from what was saved, which no document can say.
     del document["paths"]["/slots/{id}"]
     document["components"]["schemas"] = {
-        name: bounded(schema) if name.endswith("Request") or name == "Message" else schema
+        name: without_what_cannot_be_said(name, bounded(schema)) if name.endswith("Request") or name == "Message" else schema
         for name, schema in document["components"]["schemas"].items()
     }
     path = tmp_path / "openapi.json"
     path.write_text(json.dumps(document))
     schemathesis(tmp_path, path, "--url", server.url, "--mode", "positive", "--phases", "coverage,fuzzing", "-n", 5)
+
+
+def test_the_document_tells_of_tools_and_of_the_form_of_answers(server, plm):
+    schemas = server.ok("/openapi.json")["components"]["schemas"]
+    for name in ("ChatRequest", "ResponseRequest", "MessagesRequest", "CountRequest", "TemplateRequest"):
+        fields = schemas[name]["properties"]
+        assert {"tools", "tool_choice", "chat_template_kwargs"} <= fields.keys(), name
+        assert fields["tools"]["anyOf"][0]["maxItems"] == 128
+    for name in ("CompletionRequest", "ChatRequest", "ResponseRequest", "MessagesRequest"):
+        assert {"grammar", "json_schema", "regex", "samplers", "temperature"} <= schemas[name]["properties"].keys(), name
+    assert "response_format" in schemas["ChatRequest"]["properties"] and "text" in schemas["ResponseRequest"]["properties"]
+    with Server(plm) as other:  # whose template knows of no tools
+        fields = other.ok("/openapi.json")["components"]["schemas"]["ChatRequest"]["properties"]
+        assert fields["tools"]["anyOf"][0]["maxItems"] == 0
 
 
 def test_requests_against_the_document_are_refused_by_it(server, tmp_path):
