@@ -10,6 +10,7 @@
 #include "cli/model_options.h"
 #include "cli/output.h"
 #include "cli/sampling_options.h"
+#include "cli/speculation_options.h"
 #include "cli/template_options.h"
 #include "server/server.h"
 
@@ -33,6 +34,7 @@ class ServeCommand : public Command {
   ModelOptions model_;
   SamplingOptions sampling_;
   TemplateOptions template_;
+  SpeculationOptions speculation_;
   std::string host_ = "127.0.0.1", alias_, api_key_file_, tls_key_, tls_certificate_, pooling_ = "mean";
   std::string slot_folder_;
   std::vector<std::string> api_keys_, cors_origins_;
@@ -79,6 +81,7 @@ void ServeCommand::add_options(CLI::App& app) {
                "a line on stderr for each request, without its text");
   template_.add_to(app);
   sampling_.add_to(app);
+  speculation_.add_to(app);
 }
 
 Result<std::vector<std::string>> ServeCommand::api_keys() const {
@@ -167,9 +170,12 @@ Status ServeCommand::run() {
   PLM_TRY(auto api_settings, api_options(*engine));
   PLM_TRY(const std::string chosen_template, template_.chosen());
   PLM_TRY(auto chat_template, chat::Template::create(engine->tokenizer(), chosen_template));
-  PLM_TRY(auto scheduler,
-          scheduler::Scheduler::create(
-              *engine, {.n_slots = n_slots_, .max_waiting = max_waiting_, .prefix_bytes = cache_mib_ << 20}));
+  PLM_TRY(std::shared_ptr<runtime::Drafter> drafter, speculation_.make_drafter(*engine, n_slots_));
+  PLM_TRY(auto scheduler, scheduler::Scheduler::create(*engine, {.n_slots = n_slots_,
+                                                                 .max_waiting = max_waiting_,
+                                                                 .prefix_bytes = cache_mib_ << 20,
+                                                                 .drafter = std::move(drafter),
+                                                                 .drafts = speculation_.settings()}));
   server->open(std::make_unique<server::Api>(*scheduler, std::move(chat_template), std::move(api_settings)));
   const std::string shown_host = host_.find(':') == std::string::npos ? host_ : "[" + host_ + "]";
   talk("plm: {} slots of {} tokens, {} bytes of cache a token", n_slots_, engine->context_length(),

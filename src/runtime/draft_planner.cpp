@@ -47,15 +47,17 @@ double DraftPlanner::step_seconds(int64_t n_tokens) const {
   return cost_of(n_tokens);
 }
 
-std::vector<int64_t> DraftPlanner::plan(std::span<const DraftWish> wishes) const {
+std::vector<int64_t> DraftPlanner::plan(std::span<const DraftWish> wishes, int64_t n_others,
+                                        int64_t most) const {
   std::vector<int64_t> n_drafted(wishes.size(), 0), best(wishes.size(), 0);
-  const auto n_sequences = std::ssize(wishes);
+  const auto n_without = std::ssize(wishes) + n_others;
+  if (n_without >= most) return best;
   // Guess after guess, always the likeliest; the number at which tokens come quickest counts.
   std::vector<double> chance;  // that a sequence comes as far as its next guess, and that it is right
   for (const DraftWish& wish : wishes) chance.push_back(wish.chance);
-  double tokens = static_cast<double>(n_sequences), best_rate = tokens / step_seconds(n_sequences);
+  double tokens = static_cast<double>(n_without), best_rate = tokens / step_seconds(n_without);
   int64_t longest = 0;
-  for (int64_t n = n_sequences + 1; n <= kernels::kFineTokens; ++n) {
+  for (int64_t n = n_without + 1; n <= most; ++n) {
     size_t next = wishes.size();
     for (size_t i = 0; i < wishes.size(); ++i) {
       if (n_drafted[i] < wishes[i].most && (next == wishes.size() || chance[i] > chance[next])) next = i;
@@ -70,9 +72,9 @@ std::vector<int64_t> DraftPlanner::plan(std::span<const DraftWish> wishes) const
     best = n_drafted;
   }
   // Who was refused for long may show that its text has changed.
-  int64_t n_tokens = n_sequences;
+  int64_t n_tokens = n_without;
   for (const int64_t n : best) n_tokens += n;
-  for (size_t i = 0; i < wishes.size() && n_tokens < kernels::kFineTokens; ++i) {
+  for (size_t i = 0; i < wishes.size() && n_tokens < most; ++i) {
     if (best[i] > 0 || !wishes[i].is_due || wishes[i].most == 0) continue;
     best[i] = 1;
     ++n_tokens;

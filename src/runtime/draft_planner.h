@@ -46,9 +46,11 @@ struct DraftWish {
 // Not for several threads at once.
 class DraftPlanner {
  public:
-  // The drafts for sequences whose next tokens make one step, of kFineTokens tokens at most: those by which
-  // most tokens come out in a second. As many as there are wishes.
-  std::vector<int64_t> plan(std::span<const DraftWish> wishes) const;
+  // The drafts for sequences whose next tokens make one step, together with n_others tokens of others and
+  // `most` (up to kFineTokens) in all: those by which most tokens come out in a second. As many as there are
+  // wishes.
+  std::vector<int64_t> plan(std::span<const DraftWish> wishes, int64_t n_others = 0,
+                            int64_t most = kernels::kFineTokens) const;
 
   void count_step(int64_t n_tokens, double seconds);
   // Drafting together took so long, the longest draft being of n_tokens.

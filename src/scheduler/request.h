@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "runtime/draft_planner.h"
 #include "runtime/sampler.h"
 
 namespace plm::scheduler {
@@ -25,6 +26,12 @@ enum class Reuse {
 // How the hidden rows of a text become one vector.
 enum class Pooling { mean, cls, last };
 
+// What a request says of its drafts; what it does not is as the scheduler's options say.
+struct DraftLimits {
+  std::optional<int64_t> n_max, n_min;
+  std::optional<float> p_min;
+};
+
 struct Request {
   std::vector<TokenId> prompt;  // at least one; must leave room for an answer unless max_tokens is 0
   int64_t max_tokens = -1;      // of the answer; negative: as many as the context holds
@@ -34,6 +41,7 @@ struct Request {
   bool scores_prompt = false;  // log-probabilities of the prompt's tokens too; nothing is reused then
   bool shows_special = false;  // write the text of control tokens
   Reuse reuse = Reuse::all;
+  DraftLimits drafts;
   std::optional<Pooling> pooling;               // an embedding is wanted; implies max_tokens 0
   std::chrono::milliseconds patience{600'000};  // longest wait for a slot
 };
@@ -68,6 +76,7 @@ struct Outcome {
   std::optional<Error> error;
   std::string stop_text;  // the one it stopped before
   int64_t n_prompt = 0, n_cached = 0, n_answer = 0;
+  runtime::DraftCounts drafts;
   double queue_seconds = 0, prompt_seconds = 0, answer_seconds = 0;
   uint64_t seed = 0;
   int slot = -1;                 // it ran in; -1: never

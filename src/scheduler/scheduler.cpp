@@ -32,7 +32,7 @@ int64_t held(const Slot& slot, const Request& request) {
 }  // namespace
 
 Scheduler::Scheduler(runtime::Engine& engine, SchedulerOptions options)
-    : engine_(engine), options_(options), prefixes_(options.prefix_bytes) {}
+    : engine_(engine), options_(std::move(options)), prefixes_(options_.prefix_bytes) {}
 
 Result<std::unique_ptr<Scheduler>> Scheduler::create(runtime::Engine& engine, SchedulerOptions options) {
   constexpr int kMostSlots = 256;
@@ -44,8 +44,8 @@ Result<std::unique_ptr<Scheduler>> Scheduler::create(runtime::Engine& engine, Sc
         "and no negative numbers",
         options.n_slots, options.max_waiting, options.prefix_bytes, kMostSlots);
   }
-  std::unique_ptr<Scheduler> scheduler(new Scheduler(engine, options));
-  for (int id = 0; id < options.n_slots; ++id) {
+  std::unique_ptr<Scheduler> scheduler(new Scheduler(engine, std::move(options)));
+  for (int id = 0; id < scheduler->options_.n_slots; ++id) {
     PLM_TRY(auto session, engine.new_session());
     scheduler->slots_.push_back(Slot{.id = id, .session = std::move(session), .tokens = {}});
   }
@@ -313,12 +313,13 @@ Scheduler::Plan Scheduler::plan() {
 }
 
 void Scheduler::round() {
-  const Plan turns = plan();
+  Plan turns = plan();
   const int64_t most = std::min(kernels::kFineTokens, engine_.batch_size());
   std::vector<PlannedTurn> step;
   int64_t n_tokens = 0;
   for (const PlannedTurn& turn : turns.few) {
     if (n_tokens + turn.n_tokens > most) {
+      add_drafts(step, most);
       counters_.answer_seconds += run_step(step, StepKind::answers);
       step.clear();
       n_tokens = 0;
@@ -326,7 +327,10 @@ void Scheduler::round() {
     step.push_back(turn);
     n_tokens += turn.n_tokens;
   }
-  if (!step.empty()) counters_.answer_seconds += run_step(step, StepKind::answers);
+  if (!step.empty()) {
+    add_drafts(step, most);
+    counters_.answer_seconds += run_step(step, StepKind::answers);
+  }
   if (turns.many.empty()) return;
   const double seconds = run_step(turns.many, StepKind::prompts);
   counters_.prompt_seconds += seconds;
@@ -338,13 +342,18 @@ void Scheduler::round() {
 }
 
 // Returns how long it took.
-double Scheduler::run_step(std::span<const PlannedTurn> step, StepKind kind) {
+double Scheduler::run_step(std::span<PlannedTurn> step, StepKind kind) {
   const double start = seconds_now();
   std::vector<runtime::Turn> turns;
   for (const auto& [sequence, n_tokens] : step) turns.push_back(sequence->next_turn(n_tokens));
   if (const Status status = decode(turns); !status.ok()) {
     for (const auto& [sequence, n_tokens] : step) sequence->finish(FinishReason::failed, status.error());
     return seconds_now() - start;
+  }
+  if (kind == StepKind::answers) {
+    int64_t n_together = 0;
+    for (const auto& [sequence, n_tokens] : step) n_together += n_tokens;
+    planner_.count_step(n_together, seconds_now() - start);
   }
   ++counters_.n_steps;
   counters_.n_busy_slots += std::ssize(step);
@@ -353,8 +362,13 @@ double Scheduler::run_step(std::span<const PlannedTurn> step, StepKind kind) {
   for (const auto& [sequence, n_tokens] : step) {
     Slot& slot = *sequence->slot();
     const bool was_reading = std::ssize(slot.tokens) < std::ssize(sequence->request().prompt);
-    sequence->after_step();
-    (was_reading ? counters_.n_prompt_tokens : counters_.n_answer_tokens) += n_tokens;
+    const runtime::DraftCounts before = sequence->drafts();
+    const int64_t n_kept = sequence->after_step();
+    (was_reading ? counters_.n_prompt_tokens : counters_.n_answer_tokens) += n_kept;
+    counters_.drafts.n_steps += sequence->drafts().n_steps - before.n_steps;
+    counters_.drafts.n_drafted += sequence->drafts().n_drafted - before.n_drafted;
+    counters_.drafts.n_accepted += sequence->drafts().n_accepted - before.n_accepted;
+    tell_drafter(*sequence, was_reading);
     counters_.most_tokens = std::max(counters_.most_tokens, slot.session.position());
     // As soon as a prompt is read, those that begin like it may go on from there.
     if (was_reading && sequence->n_unread() == 0) keep_rows(*sequence);

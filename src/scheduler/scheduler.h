@@ -5,7 +5,8 @@
 //   server
 //     rounds no more than an idle one (decision 0085), and then
 //   - one step of prompts, shared out among those that wait, of a size that keeps the others' pause short.
-// What a request gets does not depend on who else is there, up to the rounding of a few tokens in a step
+// Where guesses at the next tokens of answers come from somewhere (SchedulerOptions::drafter), they take the
+// room that is left in a step of answers. What a request gets does not depend on who else is there
 // (docs/server.md); its random numbers are its own.
 #pragma once
 
@@ -17,6 +18,8 @@
 #include <thread>
 #include <vector>
 
+#include "runtime/draft_planner.h"
+#include "runtime/drafter.h"
 #include "runtime/engine.h"
 #include "scheduler/activity.h"
 #include "scheduler/answer.h"
@@ -33,6 +36,9 @@ struct SchedulerOptions {
   // How long prompts may keep answers waiting between two tokens, once their speed is known; but a step takes
   // at least a page of tokens.
   std::chrono::milliseconds longest_pause{100};
+  // Of as many sequences as there are slots, and the scheduler's alone; null: none.
+  std::shared_ptr<runtime::Drafter> drafter = nullptr;
+  runtime::DraftSettings drafts = {};
 };
 
 // Since the scheduler began.
@@ -45,6 +51,7 @@ struct Counters {
   int64_t n_busy_slots = 0;  // summed over steps
   int64_t most_tokens = 0;   // of a sequence so far
   int64_t n_finished = 0, n_cancelled = 0;
+  runtime::DraftCounts drafts;
 };
 
 struct SlotState {
@@ -127,8 +134,12 @@ class Scheduler {
   };
   Plan plan();
   void round();
+  void add_drafts(std::span<PlannedTurn> step, int64_t most_tokens);
+  std::vector<int64_t> draft_lengths(std::span<const runtime::DraftWish> wishes, int64_t n_others,
+                                     int64_t most_tokens) const;
+  void tell_drafter(const Sequence& sequence, bool has_just_read);
   enum class StepKind { answers, prompts };
-  double run_step(std::span<const PlannedTurn> step, StepKind kind);
+  double run_step(std::span<PlannedTurn> step, StepKind kind);
   Status decode(std::span<const runtime::Turn> turns);
   void publish();
 
@@ -144,6 +155,7 @@ class Scheduler {
   double prompt_rate_ = 0;  // tokens a second of the last steps of prompts
   Counters counters_;
   RecentActivity activity_;
+  runtime::DraftPlanner planner_;
 
   mutable std::mutex mutex_;  // guards what follows
   std::condition_variable changed_;

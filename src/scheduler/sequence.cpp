@@ -48,7 +48,14 @@ int64_t Sequence::next_size(int64_t budget) const {
 
 runtime::Turn Sequence::next_turn(int64_t n_tokens) {
   n_turn_ = n_tokens;
-  if (n_unread() == 0) return {.session = &slot_->session, .tokens = std::span(&pending_, 1)};
+  if (n_unread() == 0) {
+    turn_.assign(1, pending_);
+    turn_.insert(turn_.end(), draft_.begin(), draft_.end());
+    draft_.clear();
+    return {.session = &slot_->session,
+            .tokens = turn_,
+            .wanted = turn_.size() > 1 ? LogitsWanted::all : LogitsWanted::last};
+  }
   const auto begin = static_cast<size_t>(slot_->session.position());
   const bool is_last = n_unread() == n_tokens;
   if (request_.pooling) {
@@ -62,37 +69,72 @@ runtime::Turn Sequence::next_turn(int64_t n_tokens) {
           .hidden_TD = request_.pooling ? hidden_TD_.data() : nullptr};
 }
 
-bool Sequence::after_step() {
-  const bool was_reading = std::ssize(slot_->tokens) < std::ssize(request_.prompt);
-  if (!was_reading) {
-    slot_->tokens.push_back(pending_);
-  } else {
-    constexpr int64_t kPage = PrefixStore::kPageTokens;
-    const auto begin = std::ssize(slot_->tokens), end = begin + n_turn_;
-    const auto first = request_.prompt.begin() + begin;
-    slot_->tokens.insert(slot_->tokens.end(), first, first + n_turn_);
-    // What was run page by page, on rows that are exact, is exact.
-    const int64_t grid_end = std::ssize(request_.prompt) / kPage * kPage;
-    if (slot_->n_exact == begin / kPage * kPage && begin < grid_end) slot_->n_exact = end / kPage * kPage;
-    if (request_.scores_prompt) score_prompt();
-    if (request_.pooling) pool_hidden(n_turn_);
-    if (end < std::ssize(request_.prompt)) return false;
-    first_token_ = seconds_now();
-    if (request_.max_tokens == 0 || request_.pooling) {
-      if (!prompt_scores_.empty())
-        answer_->write({.text = {}, .prompt = std::move(prompt_scores_), .tokens = {}});
-      finish(FinishReason::length);
-      return true;
-    }
-  }
-  if (const Status status = choose(); !status.ok()) finish(FinishReason::failed, status.error());
-  return is_finished_;
+runtime::DraftWish Sequence::draft_wish(const runtime::DraftSettings& settings) const {
+  int64_t most = std::min(request_.drafts.n_max.value_or(settings.n_max),
+                          slot_->session.capacity() - slot_->session.position() - 1);
+  // The last token of an answer is chosen and not run.
+  if (request_.max_tokens >= 0) most = std::min(most, request_.max_tokens - n_answer_ - 1);
+  return {.chance = record_.chance(), .most = std::max<int64_t>(most, 0), .is_due = record_.is_due()};
 }
 
-Status Sequence::choose() {
-  const auto logits = slot_->session.logits();
+int64_t Sequence::after_step() {
+  chosen_.clear();
+  if (std::ssize(slot_->tokens) >= std::ssize(request_.prompt)) return check_turn();
+  read_turn();
+  return n_turn_;
+}
+
+void Sequence::read_turn() {
+  constexpr int64_t kPage = PrefixStore::kPageTokens;
+  const auto begin = std::ssize(slot_->tokens), end = begin + n_turn_;
+  const auto first = request_.prompt.begin() + begin;
+  slot_->tokens.insert(slot_->tokens.end(), first, first + n_turn_);
+  // What was run page by page, on rows that are exact, is exact.
+  const int64_t grid_end = std::ssize(request_.prompt) / kPage * kPage;
+  if (slot_->n_exact == begin / kPage * kPage && begin < grid_end) slot_->n_exact = end / kPage * kPage;
+  if (request_.scores_prompt) score_prompt();
+  if (request_.pooling) pool_hidden(n_turn_);
+  if (end < std::ssize(request_.prompt)) return;
+  first_token_ = seconds_now();
+  if (request_.max_tokens == 0 || request_.pooling) {
+    if (!prompt_scores_.empty()) {
+      answer_->write({.text = {}, .prompt = std::move(prompt_scores_), .tokens = {}});
+    }
+    return finish(FinishReason::length);
+  }
+  if (const Status status = choose(slot_->session.logits()); !status.ok()) {
+    finish(FinishReason::failed, status.error());
+  }
+}
+
+// Chooses behind each token of the turn in order, as long as the choice is the token that was run next. The
+// rows of the others are dropped.
+int64_t Sequence::check_turn() {
+  runtime::Session& session = slot_->session;
+  const auto n_drafted = std::ssize(turn_) - 1;
+  if (n_drafted > 0) ++drafts_.n_steps;
+  drafts_.n_drafted += n_drafted;
+  int64_t n = 0;
+  do {
+    if (n > 0) ++drafts_.n_accepted;
+    slot_->tokens.push_back(turn_[static_cast<size_t>(n)]);
+    const auto logits = n_drafted == 0 ? session.logits() : session.logits_of(n);
+    ++n;
+    if (const Status status = choose(logits); !status.ok()) finish(FinishReason::failed, status.error());
+  } while (!is_finished_ && n <= n_drafted && pending_ == turn_[static_cast<size_t>(n)]);
+  session.truncate(std::ssize(slot_->tokens));
+  if (n_drafted == 0) {
+    record_.count_without();
+  } else {
+    record_.count(n_drafted, n - 1);
+  }
+  return n;
+}
+
+Status Sequence::choose(std::span<const float> logits) {
   PLM_TRY(const TokenId token, sampler_.sample(logits));
   sampler_.accept(token);
+  chosen_.push_back(token);
   ++n_answer_;
   Piece piece{.text = {}, .prompt = std::move(prompt_scores_), .tokens = {}};
   prompt_scores_.clear();
@@ -110,7 +152,7 @@ Status Sequence::choose() {
     finish(FinishReason::stop_text);
   } else if (n_answer_ == request_.max_tokens) {
     finish(FinishReason::length);
-  } else if (slot_->session.position() == slot_->session.capacity()) {
+  } else if (std::ssize(slot_->tokens) == slot_->session.capacity()) {
     finish(FinishReason::context_full);
   }
   return {};
@@ -195,6 +237,7 @@ void Sequence::finish(FinishReason reason, std::optional<Error> error) {
                   .n_prompt = std::ssize(request_.prompt),
                   .n_cached = n_cached_,
                   .n_answer = n_answer_,
+                  .drafts = drafts_,
                   .seed = sampler_.seed(),
                   .slot = slot_ == nullptr ? -1 : slot_->id,
                   .embedding = {}};

@@ -37,26 +37,37 @@ class Sequence {
   // Takes a slot that holds the rows of a beginning of the prompt, less than all of it.
   void start(Slot& slot);
   Slot* slot() { return slot_; }
+  const Slot* slot() const { return slot_; }
 
   // Tokens of the prompt that have not been run; 0: it writes.
   int64_t n_unread() const;
   // How many tokens to run next: of the prompt at most `budget`, and so many that a step begins and ends at
-  // multiples of PrefixStore::kPageTokens, but for the last of a prompt; else 1.
+  // multiples of PrefixStore::kPageTokens, but for the last of a prompt; else 1, without a draft.
   int64_t next_size(int64_t budget) const;
   // The turn itself. It stays valid until after_step().
   runtime::Turn next_turn(int64_t n_tokens);
 
-  // Looks at what the turn brought. True when the answer is finished.
-  bool after_step();
+  // What may be drafted behind the next token of an answer, as the context, the request and `settings` allow.
+  runtime::DraftWish draft_wish(const runtime::DraftSettings& settings) const;
+  // Lets the next turn check a draft behind its token.
+  void set_draft(std::vector<TokenId> draft) { draft_ = std::move(draft); }
+
+  // Looks at what the turn brought. Returns how many of its tokens the sequence consists of now: all but
+  // those of a draft that were not chosen.
+  int64_t after_step();
+  // The tokens chosen in that.
+  std::span<const TokenId> chosen() const { return chosen_; }
 
   // Ends it for a reason of its own or from outside, and tells the reader.
   void finish(FinishReason reason, std::optional<Error> error = {});
   bool is_finished() const { return is_finished_; }
   int64_t n_answer() const { return n_answer_; }
+  const runtime::DraftCounts& drafts() const { return drafts_; }
 
  private:
-  Status choose();
-  Status write(TokenId token, Piece piece);
+  void read_turn();
+  int64_t check_turn();
+  Status choose(std::span<const float> logits);
   void score_prompt();
   void pool_hidden(int64_t n_tokens);
   ScoredToken scored(TokenId token, std::span<const float> logits) const;
@@ -68,7 +79,12 @@ class Sequence {
   const runtime::Engine& engine_;
   Slot* slot_ = nullptr;
   int64_t n_cached_ = 0, n_answer_ = 0, n_turn_ = 0;
-  TokenId pending_ = 0;  // chosen, not yet run
+  TokenId pending_ = 0;          // chosen, not yet run
+  std::vector<TokenId> draft_;   // that may follow it
+  std::vector<TokenId> turn_;    // both
+  std::vector<TokenId> chosen_;  // by the last step
+  runtime::DraftRecord record_;
+  runtime::DraftCounts drafts_;
   tokenizer::Utf8Stream characters_;
   runtime::StopTexts stops_;
   std::vector<ScoredToken> prompt_scores_;

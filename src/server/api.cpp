@@ -97,13 +97,18 @@ Json timings_json(const Outcome& outcome) {
   const auto rate = [](int64_t n, double seconds) {
     return seconds > 0 ? static_cast<double>(n) / seconds : 0.0;
   };
-  return {{"cache_n", outcome.n_cached},
-          {"prompt_n", n_run},
-          {"prompt_ms", outcome.prompt_seconds * 1e3},
-          {"prompt_per_second", rate(n_run, outcome.prompt_seconds)},
-          {"predicted_n", outcome.n_answer},
-          {"predicted_ms", outcome.answer_seconds * 1e3},
-          {"predicted_per_second", rate(outcome.n_answer, outcome.answer_seconds)}};
+  Json json = {{"cache_n", outcome.n_cached},
+               {"prompt_n", n_run},
+               {"prompt_ms", outcome.prompt_seconds * 1e3},
+               {"prompt_per_second", rate(n_run, outcome.prompt_seconds)},
+               {"predicted_n", outcome.n_answer},
+               {"predicted_ms", outcome.answer_seconds * 1e3},
+               {"predicted_per_second", rate(outcome.n_answer, outcome.answer_seconds)}};
+  if (outcome.drafts.n_drafted > 0) {
+    json["draft_n"] = outcome.drafts.n_drafted;
+    json["draft_n_accepted"] = outcome.drafts.n_accepted;
+  }
+  return json;
 }
 
 std::string_view finish_reason(const Outcome& outcome) {

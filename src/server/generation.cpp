@@ -127,6 +127,21 @@ Status read_stop(const Fields& fields, std::vector<std::string>& texts) {
   return {};
 }
 
+// As llama.cpp's server has them. What is not said is as the server was started.
+Status read_drafts(const Fields& fields, scheduler::DraftLimits& limits) {
+  const auto read_count = [&](std::string_view name, std::optional<int64_t>& count) -> Status {
+    if (!fields.has(name)) return {};
+    PLM_TRY(count, fields.integer(name, 0, 0, kMaxDraft));
+    return {};
+  };
+  PLM_TRY_STATUS(read_count("speculative.n_max", limits.n_max));
+  PLM_TRY_STATUS(read_count("speculative.n_min", limits.n_min));
+  if (!fields.has("speculative.p_min")) return {};
+  PLM_TRY(const double p_min, fields.number("speculative.p_min", 0, 0, 1));
+  limits.p_min = static_cast<float>(p_min);
+  return {};
+}
+
 // max_completion_tokens, max_tokens and llama.cpp's n_predict are one.
 Status read_length(const Fields& fields, int64_t& max_tokens) {
   for (const std::string_view name : {"n_predict", "max_tokens", "max_completion_tokens"}) {
@@ -146,6 +161,7 @@ Result<Generation> read_generation(const Fields& fields, const runtime::SamplerO
   PLM_TRY_STATUS(read_logit_bias(fields, request.sampling, tokenizer));
   PLM_TRY_STATUS(read_stop(fields, request.stop_texts));
   PLM_TRY_STATUS(read_length(fields, request.max_tokens));
+  PLM_TRY_STATUS(read_drafts(fields, request.drafts));
   PLM_TRY(made.n, fields.integer("n", 1, 1, kMaxChoices));
   PLM_TRY(const int64_t best_of, fields.integer("best_of", made.n, 1, kMaxChoices));
   if (best_of != made.n)

@@ -15,6 +15,7 @@ inline constexpr int64_t kMaxStopTexts = 32;
 inline constexpr size_t kMaxStopBytes = 1024;  // of each
 inline constexpr int64_t kMaxBiases = 1024;
 inline constexpr int64_t kMaxTopLogprobs = 20;
+inline constexpr int64_t kMaxDraft = 1024;  // that may be asked for; a step takes fewer
 
 struct Generation {
   scheduler::Request request;  // without its prompt

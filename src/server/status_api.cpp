@@ -24,6 +24,7 @@ void Api::models(Exchange& exchange) const {
 void Api::props(Exchange& exchange) const {
   const runtime::Engine& engine = scheduler_.engine();
   const runtime::SamplerOptions& o = options_.sampling;
+  const bool drafts = scheduler_.options().drafter != nullptr;
   Json samplers = Json::array();
   for (const auto stage : o.chain) samplers.push_back(runtime::sampler_stage_name(stage));
   exchange.send(200, {{"default_generation_settings",
@@ -36,6 +37,9 @@ void Api::props(Exchange& exchange) const {
                           {"typical_p", o.typical_p},
                           {"repeat_last_n", o.repeat_last_n},
                           {"repeat_penalty", o.repeat_penalty},
+                          {"speculative.n_max", drafts ? scheduler_.options().drafts.n_max : 0},
+                          {"speculative.n_min", scheduler_.options().drafts.n_min},
+                          {"speculative.p_min", scheduler_.options().drafts.p_min},
                           {"presence_penalty", o.presence_penalty},
                           {"frequency_penalty", o.frequency_penalty},
                           {"samplers", std::move(samplers)}}}}},
@@ -69,6 +73,10 @@ void Api::metrics(Exchange& exchange) const {
   add("counter", "tokens_predicted_seconds_total", "Seconds of steps of answers.", c.answer_seconds);
   add("counter", "n_decode_total", "Steps of the model.", c.n_steps);
   add("counter", "prompt_tokens_cached_total", "Prompt tokens taken from the cache.", c.n_reused_tokens);
+  add("counter", "spec_decode_num_drafts_total", "Steps of answers that checked a draft.", c.drafts.n_steps);
+  add("counter", "spec_decode_num_draft_tokens_total", "Tokens guessed.", c.drafts.n_drafted);
+  add("counter", "spec_decode_num_accepted_tokens_total", "Tokens guessed that came true.",
+      c.drafts.n_accepted);
   add("gauge", "n_busy_slots_per_decode", "Sequences in a step, on average.",
       rate(c.n_busy_slots, static_cast<double>(c.n_steps)));
   add("gauge", "prompt_tokens_seconds", "Prompt tokens a second.", rate(c.n_prompt_tokens, c.prompt_seconds));

@@ -447,6 +447,45 @@ def test_the_server_tells_how_it_is(server):
     assert {"llamacpp:prompt_tokens_total", "llamacpp:requests_processing", "llamacpp:n_decode_total"} <= values.keys()
 
 
+REPETITION = "The dog saw the fox. The fox ran. " * 4 + "The dog"
+
+
+@pytest.mark.parametrize("source", ["n-grams", "model", "both"])
+def test_guesses_change_no_answer(plm, server, bundled_model, source):
+    """The module's server answers without guesses."""
+    model = ["-md", bundled_model]
+    flags = {
+        "n-grams": ["--spec-type", "ngram-simple", "--spec-ngram-simple-size-n", 2],
+        "model": model,
+        "both": ["--spec-type", "ngram-simple,draft-simple", *model],
+    }[source]
+    bodies = [
+        {"prompt": REPETITION, "max_tokens": 60, "temperature": 0, "logprobs": 3},
+        {"prompt": "Once upon a time", "max_tokens": 60, "temperature": 1, "seed": 3, "stop": ["fox", " said"]},
+        {"prompt": "There was", "max_tokens": 30, "temperature": 0, "regex": "( [a-z]+){1,12}\\."},
+        {"prompt": "One day", "max_tokens": 40, "n": 4, "temperature": 1.2, "seed": 9, "repeat_penalty": 1.2},
+    ]
+    with Server(plm, "-np", 2, "--metrics", *flags) as guessing:
+        for body in bodies:
+            body = {**body, "cache_prompt": False}
+            alone, guessed = server.ok("/v1/completions", body), guessing.ok("/v1/completions", body)
+            assert guessed["choices"] == alone["choices"]
+            assert "draft_n" not in alone["timings"]
+        timings = guessing.ok("/v1/completions", bodies[0])["timings"]
+        assert 0 < timings["draft_n_accepted"] <= timings["draft_n"]
+        none = guessing.ok("/v1/completions", {**bodies[0], "speculative.n_max": 0})
+        assert "draft_n" not in none["timings"]
+        text = guessing.ok("/metrics")
+        values = dict(line.split() for line in text.splitlines() if not line.startswith("#"))
+        counts = [int(values[f"llamacpp:spec_decode_num_{name}_total"])
+                  for name in ("drafts", "accepted_tokens", "draft_tokens")]
+        assert 0 < counts[0] and timings["draft_n_accepted"] <= counts[1] <= counts[2]
+        assert guessing.ok("/props")["default_generation_settings"]["params"]["speculative.n_max"] == 7
+    for field, value in (("n_max", -1), ("n_min", 1.5), ("p_min", 2), ("n_max", "many")):
+        status, reply, _ = server.ask("/v1/completions", {"prompt": "A", f"speculative.{field}": value})
+        assert status == 400 and f"speculative.{field}" in reply["error"]["message"]
+
+
 def test_the_activity_shows_what_a_plm_saves(server):
     server.ok("/v1/completions", {"prompt": "Once upon a time", "max_tokens": 20, "ignore_eos": True})
     seen = server.ok("/v1/plm/activity")
