@@ -1,7 +1,7 @@
 # The commands of this project. `make` lists them; the work is done by the scripts in tools/.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run build page train-deps train test check fuzz format lint clean
+.PHONY: help run build page package train-deps train test check fuzz format lint clean
 
 # Taken as typed ($(value ...)): a prompt may hold dollars and quotes, and reaches the program unharmed.
 PROMPT ?= Once upon a time
@@ -30,6 +30,10 @@ train: train-deps ## build/bin/plm-train, the trainer
 	@tools/build.sh train plm-train
 	@mkdir -p build/bin && ln -sf ../../build-train/bin/plm-train build/bin/plm-train
 
+package: ## the Python package as a wheel, in build-package/dist (or: pip install .)
+	@tools/bootstrap.sh package
+	@python3 -m pip wheel . --no-deps -w build-package/dist
+
 test: ## everything that CI asks: tests, sanitizers, fuzzing, lint (tools/ci.sh)
 	@tools/bootstrap.sh test
 	@tools/ci.sh
@@ -51,4 +55,4 @@ lint: ## layers, format and clang-tidy
 	@tools/ci.sh layers format build tidy
 
 clean: ## remove what was built (not the caches in ~/.cache/plm)
-	@rm -rf build build-train build-train-test build-test build-debug build-asan-ubsan build-tsan build-fuzz web/dist web/node_modules
+	@rm -rf build build-train build-train-test build-test build-debug build-asan-ubsan build-tsan build-fuzz build-package web/dist web/node_modules

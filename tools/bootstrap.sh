@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the Debian or Ubuntu packages that are missing: tools/bootstrap.sh build|page|test|train|arm
+# Installs the Debian or Ubuntu packages that are missing: tools/bootstrap.sh build|page|package|test|train|arm
 #
 # Says what it installs; asks before it uses sudo; without a terminal it fails with the command to
 # type. When nothing is missing it takes a few hundredths of a second, so it runs before every build.
@@ -23,9 +23,10 @@ case "${1:-}" in
   build) wanted=$(read_list build) ;;
   page) wanted=$(read_page_list) ;;
   test) wanted=$(read_list build; read_list train; read_list test; read_page_list; read_browser_list) ;;
+  package) wanted=$(read_list build; read_list package) ;;
   train) wanted=$(read_list build; read_list train) ;;
   arm) wanted=$(read_list build; read_list arm) ;;
-  *) die "usage: tools/bootstrap.sh build|page|test|train|arm" ;;
+  *) die "usage: tools/bootstrap.sh build|page|package|test|train|arm" ;;
 esac
 [ -n "$wanted" ] || exit 0
 mapfile -t packages <<<"$wanted"

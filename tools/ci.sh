@@ -7,7 +7,7 @@ set -uo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 cd "$plm_root"
 
-all_stages=(layers format page build python-env ctest python browser install asan-ubsan tsan arm train fuzz tidy)
+all_stages=(layers format page build python-env ctest python package browser install asan-ubsan tsan arm train fuzz tidy)
 stages=("$@")
 [ ${#stages[@]} -eq 0 ] && stages=("${all_stages[@]}")
 
@@ -26,6 +26,7 @@ stage_python_env() { tools/python_env.sh && tools/node_env.sh; }
 stage_unit() { run_ctest build-test -L 'unit|kernel' -LE slow; }
 stage_ctest() { run_ctest build-test; }
 stage_python() { PLM_BUILD_DIR=$plm_root/build-test .venv/bin/python -m pytest tests/python -q -ra; }
+stage_package() { tools/test_package.sh; }
 stage_browser() { tools/test_page.sh browser build-test; }
 stage_install() { tests/install/run.sh build-test; }
 stage_asan_ubsan() { tools/build.sh asan-ubsan && run_ctest build-asan-ubsan -LE slow; }
@@ -88,7 +89,7 @@ summary=()
 for stage in "${stages[@]}"; do
   function_name=stage_${stage//-/_}
   declare -F "$function_name" >/dev/null || { echo "ci: no stage $stage; stages: ${all_stages[*]} unit" >&2; exit 2; }
-  if [ $built = no ] && [[ "$stage" =~ ^(unit|ctest|python|browser|install|tidy)$ ]]; then
+  if [ $built = no ] && [[ "$stage" =~ ^(unit|ctest|python|package|browser|install|tidy)$ ]]; then
     summary+=("$(printf '%-12s not run: the build failed' "$stage")")
     failed=$((failed + 1))
     continue

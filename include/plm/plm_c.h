@@ -44,6 +44,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+/* NOLINTBEGIN(modernize-use-using, modernize-use-nullptr): this is C. */
 
 /* What this header describes; plm_abi_version() is what the library does. */
 #define PLM_C_ABI_VERSION 1
@@ -238,6 +239,7 @@ PLM_C_API plm_result plm_embed(const plm_model* model, plm_text text, plm_poolin
 PLM_C_API plm_result plm_save_session(const plm_model* model, plm_text path, size_t* n_tokens);
 PLM_C_API plm_result plm_load_session(const plm_model* model, plm_text path, size_t* n_tokens);
 
+/* NOLINTEND(modernize-use-using, modernize-use-nullptr) */
 #ifdef __cplusplus
 }
 #endif

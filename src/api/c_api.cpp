@@ -190,7 +190,7 @@ void plm_generate_options_init(plm_generate_options* options) {
 plm_result plm_model_load(const plm_model_options* options, plm_model** out) {
   if (out != nullptr) *out = nullptr;
   return call([&]() -> Status {
-    PLM_TRY_STATUS(need({{"out", out}}));
+    PLM_TRY_STATUS(need({{"out", static_cast<const void*>(out)}}));
     PLM_TRY(const auto made, plm::api::model_options(options));
     PLM_TRY(plm::Model model, plm::Model::load(made));
     *out = new plm_model{std::move(model)};

@@ -45,6 +45,8 @@ Result<std::unique_ptr<runtime::Engine>> load_engine(const ModelOptions& options
 ModelInfo describe(const runtime::Engine& engine, const ModelOptions& options) {
   const model::Config& config = engine.config();
   const tokenizer::Tokenizer& tokenizer = engine.tokenizer();
+  std::string cache_type(tensor_type_name(engine.cache_type()));  // as ModelOptions spells it
+  for (char& c : cache_type) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
   return {.path = options.path,
           .architecture = config.architecture,
           .name = config.name,
@@ -54,7 +56,7 @@ ModelInfo describe(const runtime::Engine& engine, const ModelOptions& options) {
           .context_length = engine.context_length(),
           .trained_context_length = config.context_length,
           .cache_bytes_per_token = engine.cache_bytes_per_token(),
-          .cache_type = std::string(tensor_type_name(engine.cache_type())),
+          .cache_type = std::move(cache_type),
           .n_threads = engine.n_threads(),
           .n_parallel = options.n_parallel,
           .bos = tokenizer.bos(),

@@ -19,7 +19,9 @@ TEST_F(ModelTest, TellsWhatItIs) {
   EXPECT_GT(info.n_layers, 0);
   EXPECT_EQ(info.n_parallel, 1);
   EXPECT_GE(info.n_threads, 1);
-  EXPECT_FALSE(info.cache_type.empty());
+  ModelOptions options = story_options();
+  options.cache_type = "q8_0";
+  EXPECT_EQ(load(options).info().cache_type, "q8_0");
   EXPECT_FALSE(version().empty());
 }
 
