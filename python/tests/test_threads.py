@@ -34,25 +34,26 @@ def _again(model):
     return model.generate("Once upon a time", max_tokens=60, temperature=0, ignore_eos=True, stream=True)
 
 
-def test_other_threads_run_while_the_model_works(model):
-    """The work gives up the interpreter's lock: what another thread counts goes on meanwhile."""
-    n_counted = 0
+@pytest.mark.parametrize("name", ["score", "embed", "generate"])
+def test_other_threads_run_while_the_model_works(model, name):
+    """The work gives up the interpreter's lock: without, nobody could stop it."""
+    work = getattr(_Endless(model), name)
     is_over = threading.Event()
 
-    def count():
-        nonlocal n_counted
-        while not is_over.is_set():
-            n_counted += 1
-            time.sleep(0)
+    def stop():
+        while not is_over.wait(0.01):
+            model.stop_all()
 
-    counter = threading.Thread(target=count)
-    counter.start()
-    before = n_counted
-    model.score([5] * 256)
-    during = n_counted - before
-    is_over.set()
-    counter.join()
-    assert during > 1
+    stopper = threading.Thread(target=stop)
+    stopper.start()
+    try:
+        with pytest.raises(plm.CancelledError):
+            deadline = time.monotonic() + PATIENCE
+            while time.monotonic() < deadline:
+                work()
+    finally:
+        is_over.set()
+        stopper.join()
 
 
 def test_stop_all_ends_what_another_thread_waits_for(fresh_model):

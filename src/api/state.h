@@ -41,6 +41,14 @@ struct Model::State {
 };
 
 struct Stream::State {
+  State() = default;
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+  // What was not read to its end is stopped.
+  ~State() {
+    if (work != nullptr) work->cancel();
+  }
+
   std::shared_ptr<Model::State> model;
   std::shared_ptr<scheduler::Answer> work;
   std::optional<chat::ToolCallReader> calls;  // of a chat with tools

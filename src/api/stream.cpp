@@ -44,14 +44,8 @@ TokenScore to_score(const scheduler::ScoredToken& token) {
 
 Stream::Stream(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Stream::Stream(Stream&&) noexcept = default;
-Stream& Stream::operator=(Stream&& other) noexcept {
-  if (state_ != nullptr) state_->work->cancel();
-  state_ = std::move(other.state_);
-  return *this;
-}
-Stream::~Stream() {
-  if (state_ != nullptr) state_->work->cancel();
-}
+Stream& Stream::operator=(Stream&&) noexcept = default;
+Stream::~Stream() = default;
 
 void Stream::stop() {
   state_->is_stopped = true;

@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <thread>
 
+#include "api/state.h"
 #include "story_model.h"
 
 namespace plm {
@@ -198,10 +199,17 @@ TEST_F(GenerateTest, AStreamWaitsNoLongerThanAsked) {
 }
 
 TEST_F(GenerateTest, AStreamThatIsDroppedStopsItsWork) {
+  const auto work = std::make_shared<scheduler::Answer>();
+  std::make_unique<Stream::State>()->work = work;
+  EXPECT_TRUE(work->is_cancelled());
+
   GenerateOptions options = greedy(-1);
   options.ignores_end = true;
   {
-    ASSERT_TRUE(model_.stream(kPrompt, options).ok());
+    auto dropped = model_.stream(kPrompt, options);
+    ASSERT_TRUE(dropped.ok());
+    auto taken_over = *std::move(dropped);
+    taken_over = *model_.stream(kPrompt, options);  // and the first is dropped
   }
   EXPECT_TRUE(model_.generate(kPrompt, greedy(2)).ok());
 }
