@@ -9,6 +9,7 @@
 #include "cli/interrupt.h"
 #include "cli/model_options.h"
 #include "cli/output.h"
+#include "cli/prompt_cache.h"
 #include "cli/sampling_options.h"
 #include "cli/speculation_options.h"
 #include "cli/template_options.h"
@@ -29,12 +30,13 @@ class ServeCommand : public Command {
   Result<server::ServerOptions> server_options() const;
   Result<std::vector<std::string>> api_keys() const;
   Result<server::ApiOptions> api_options(runtime::Engine& engine) const;
-  void wait_for_the_end(server::Server& server, scheduler::Scheduler& scheduler) const;
+  void wait_for_the_end(server::Server& server, scheduler::Scheduler& scheduler);
 
   ModelOptions model_;
   SamplingOptions sampling_;
   TemplateOptions template_;
   SpeculationOptions speculation_;
+  PromptCache prompt_cache_;
   std::string host_ = "127.0.0.1", alias_, api_key_file_, tls_key_, tls_certificate_, pooling_ = "mean";
   std::string slot_folder_;
   std::vector<std::string> api_keys_, cors_origins_;
@@ -67,6 +69,7 @@ void ServeCommand::add_options(CLI::App& app) {
       ->check(within(int64_t{0}, int64_t{1} << 30));
   add("--slot-save-path", slot_folder_, "folder in which POST /slots/ID?action=save keeps slots", "FOLDER")
       ->check(CLI::ExistingDirectory);
+  prompt_cache_.add_to(app);
   add("-a,--alias", alias_, "name of the model in the API (default: the file's)", "NAME");
   add_list("--api-key", api_keys_, "ask for this key; may be given often", "KEY");
   add("--api-key-file", api_key_file_, "the same, a key a line", "FILE");
@@ -140,17 +143,20 @@ Result<server::ApiOptions> ServeCommand::api_options(runtime::Engine& engine) co
   options.shows_slots = shows_slots_;
   options.shows_metrics = shows_metrics_;
   options.patience = std::chrono::seconds(timeout_);
-  if (!slot_folder_.empty()) {
-    options.slot_save_path = slot_folder_;
+  options.slot_save_path = slot_folder_;
+  if (!slot_folder_.empty() || prompt_cache_.is_on()) {
     PLM_TRY(options.slot_shape, scheduler::slot_shape(engine));
   }
   return options;
 }
 
 // SIGTERM and Ctrl-C: what was accepted is answered; with a second one it is not.
-void ServeCommand::wait_for_the_end(server::Server& server, scheduler::Scheduler& scheduler) const {
+void ServeCommand::wait_for_the_end(server::Server& server, scheduler::Scheduler& scheduler) {
   constexpr milliseconds kGlance{50};
-  while (!interrupted()) std::this_thread::sleep_for(kGlance);
+  while (!interrupted()) {
+    std::this_thread::sleep_for(kGlance);
+    prompt_cache_.save_when_due(scheduler);
+  }
   talk("plm: ending: {} answers under way, {} waiting; once more to drop them",
        scheduler.snapshot().n_running, scheduler.snapshot().n_waiting);
   clear_interrupt();
@@ -160,6 +166,7 @@ void ServeCommand::wait_for_the_end(server::Server& server, scheduler::Scheduler
   }
   if (interrupted()) scheduler.cancel_all();
   server.wait_until_idle(std::chrono::seconds(5));
+  prompt_cache_.save(scheduler);
 }
 
 Status ServeCommand::run() {
@@ -176,6 +183,7 @@ Status ServeCommand::run() {
                                                                  .prefix_bytes = cache_mib_ << 20,
                                                                  .drafter = std::move(drafter),
                                                                  .drafts = speculation_.settings()}));
+  PLM_TRY_STATUS(prompt_cache_.load(*scheduler, api_settings.slot_shape));
   server->open(std::make_unique<server::Api>(*scheduler, std::move(chat_template), std::move(api_settings)));
   const std::string shown_host = host_.find(':') == std::string::npos ? host_ : "[" + host_ + "]";
   talk("plm: {} slots of {} tokens, {} bytes of cache a token", n_slots_, engine->context_length(),

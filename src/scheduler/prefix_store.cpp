@@ -2,12 +2,13 @@
 
 #include <algorithm>
 #include <cstring>
+#include <unordered_map>
 
 namespace plm::scheduler {
 
 struct PrefixStore::Page {
   std::vector<TokenId> ids;
-  std::vector<std::byte> rows;  // [stream][token]
+  std::shared_ptr<const std::vector<std::byte>> rows = std::make_shared<std::vector<std::byte>>();
   bool exact = false;
   Page* parent = nullptr;
   std::vector<std::unique_ptr<Page>> children;
@@ -60,7 +61,7 @@ PrefixStore::Loaded PrefixStore::load(std::span<const TokenId> tokens, bool exac
   Loaded loaded;
   std::vector<Page*> used;
   for (const auto& [page, n_tokens] : path(tokens, exact_only)) {
-    const std::byte* from = page->rows.data();
+    const std::byte* from = page->rows->data();
     for (int64_t stream = 0; stream < cache.layout().n_streams; ++stream) {
       std::memcpy(cache.row(stream, loaded.n_tokens), from,
                   static_cast<size_t>(n_tokens * cache.row_bytes()));
@@ -96,16 +97,15 @@ void PrefixStore::insert(std::span<const TokenId> tokens, int64_t n_exact, const
     if (page == nullptr) page = &add_page(*parent, ids);
     used.push_back(page);
     if (!holds_it) {
-      bytes_ -= std::ssize(page->rows);
-      page->ids.assign(ids.begin(), ids.end());
-      page->exact = is_exact;
-      page->rows.resize(static_cast<size_t>(n * cache.bytes_per_token()));
-      bytes_ += std::ssize(page->rows);
-      std::byte* to = page->rows.data();
+      std::vector<std::byte> rows(static_cast<size_t>(n * cache.bytes_per_token()));
+      std::byte* to = rows.data();
       for (int64_t stream = 0; stream < cache.layout().n_streams; ++stream) {
         std::memcpy(to, cache.row(stream, begin), static_cast<size_t>(n * cache.row_bytes()));
         to += n * cache.row_bytes();
       }
+      page->ids.assign(ids.begin(), ids.end());
+      page->exact = is_exact;
+      set_rows(*page, std::make_shared<const std::vector<std::byte>>(std::move(rows)));
     }
     if (!page->is_full()) break;
     parent = page;
@@ -123,6 +123,12 @@ PrefixStore::Page& PrefixStore::add_page(Page& parent, std::span<const TokenId> 
   return *parent.children.back();
 }
 
+void PrefixStore::set_rows(Page& page, std::shared_ptr<const std::vector<std::byte>> rows) {
+  bytes_ += std::ssize(*rows) - std::ssize(*page.rows);
+  page.rows = std::move(rows);
+  ++version_;
+}
+
 // The first of a path becomes the latest.
 void PrefixStore::touch(std::span<Page* const> pages) {
   for (size_t i = pages.size(); i-- > 0;) by_use_.splice(by_use_.begin(), by_use_, pages[i]->use);
@@ -134,7 +140,8 @@ void PrefixStore::shrink() {
 
 void PrefixStore::forget(Page& page) {
   PLM_CHECK(page.children.empty());
-  bytes_ -= std::ssize(page.rows);
+  bytes_ -= std::ssize(*page.rows);
+  ++version_;
   by_use_.erase(page.use);
   std::erase_if(page.parent->children, [&](const auto& child) { return child.get() == &page; });
 }
@@ -143,6 +150,33 @@ void PrefixStore::clear() {
   by_use_.clear();
   root_ = std::make_unique<Page>();
   bytes_ = 0;
+  ++version_;
+}
+
+std::vector<PrefixStore::KeptPage> PrefixStore::pages() const {
+  std::vector<KeptPage> kept;
+  std::unordered_map<const Page*, int64_t> places = {{root_.get(), -1}};
+  for (const Page* page : by_use_) {
+    places[page] = std::ssize(kept);
+    kept.push_back(
+        {.parent = places.at(page->parent), .ids = page->ids, .exact = page->exact, .rows = page->rows});
+  }
+  return kept;
+}
+
+void PrefixStore::restore(std::span<const KeptPage> pages) {
+  clear();
+  std::vector<Page*> made;
+  for (const KeptPage& kept : pages) {
+    if (bytes_ + std::ssize(*kept.rows) > budget_bytes_) break;
+    PLM_CHECK(kept.parent < std::ssize(made) && !kept.ids.empty());
+    Page& parent = kept.parent < 0 ? *root_ : *made[static_cast<size_t>(kept.parent)];
+    PLM_CHECK(&parent == root_.get() || parent.is_full());
+    Page& page = add_page(parent, kept.ids);
+    page.exact = kept.exact;
+    set_rows(page, kept.rows);
+    made.push_back(&page);
+  }
 }
 
 }  // namespace plm::scheduler

@@ -9,6 +9,7 @@
 // Not thread safe.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <list>
 #include <memory>
@@ -46,6 +47,22 @@ class PrefixStore {
 
   void clear();
 
+  // A page apart from the tree. Its rows do not change any more, so that they can be written to a file while
+  // the store goes on.
+  struct KeptPage {
+    int64_t parent = -1;  // an earlier one of the list; -1: it begins a text
+    std::vector<TokenId> ids;
+    bool exact = false;
+    std::shared_ptr<const std::vector<std::byte>> rows;  // [stream][token]
+  };
+  // All of them, the last used first.
+  std::vector<KeptPage> pages() const;
+  // Puts pages in place of what there is; those that do not fit the budget are left out, the last of the list
+  // first. Parents are full and come before those that follow them.
+  void restore(std::span<const KeptPage> pages);
+  // Differs where pages() would.
+  int64_t version() const { return version_; }
+
   int64_t bytes() const { return bytes_; }
   int64_t n_pages() const { return static_cast<int64_t>(by_use_.size()); }
 
@@ -57,11 +74,12 @@ class PrefixStore {
   };
   std::vector<Step> path(std::span<const TokenId> tokens, bool exact_only) const;
   Page& add_page(Page& parent, std::span<const TokenId> ids);
+  void set_rows(Page& page, std::shared_ptr<const std::vector<std::byte>> rows);
   void touch(std::span<Page* const> pages);
   void shrink();
   void forget(Page& page);
 
-  int64_t budget_bytes_, bytes_ = 0;
+  int64_t budget_bytes_, bytes_ = 0, version_ = 0;
   std::unique_ptr<Page> root_;
   std::list<Page*> by_use_;  // the latest first; a page always before those that follow it
 };

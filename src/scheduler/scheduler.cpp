@@ -126,6 +126,7 @@ void Scheduler::publish() {
   snapshot.n_running = std::ssize(running_);
   snapshot.prefix_bytes = prefixes_.bytes();
   snapshot.n_prefix_pages = prefixes_.n_pages();
+  snapshot.prefix_version = prefixes_.version();
   snapshot.activity = activity_.recent();
   for (const Slot& slot : slots_) {
     snapshot.slots.push_back({.id = slot.id,

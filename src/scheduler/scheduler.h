@@ -15,6 +15,8 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <span>
 #include <thread>
 #include <vector>
 
@@ -65,6 +67,7 @@ struct Snapshot {
   std::vector<SlotState> slots;
   int64_t n_running = 0, n_waiting = 0;
   int64_t prefix_bytes = 0, n_prefix_pages = 0;
+  int64_t prefix_version = 0;      // PrefixStore::version
   model::SparsityCounts activity;  // of the last tokens of answers; see RecentActivity
 };
 
@@ -102,6 +105,11 @@ class Scheduler {
   Status fill_slot(int id, const SlotRows& rows, std::chrono::milliseconds patience);
   Result<int64_t> erase_slot(int id, std::chrono::milliseconds patience);
 
+  // The store of earlier prompts, to be kept in a file; and put in place of what it holds. They wait for a
+  // step to end, at most `patience`, and fail with cancelled.
+  Result<std::vector<PrefixStore::KeptPage>> copy_prefixes(std::chrono::milliseconds patience);
+  Status restore_prefixes(std::span<const PrefixStore::KeptPage> pages, std::chrono::milliseconds patience);
+
   Snapshot snapshot() const;
   const runtime::Engine& engine() const { return engine_; }
   const SchedulerOptions& options() const { return options_; }
@@ -109,14 +117,16 @@ class Scheduler {
  private:
   Scheduler(runtime::Engine& engine, SchedulerOptions options);
   void run();
-  // Something to do with a slot while nobody uses it.
+  // Something to do between steps, with a slot while nobody uses it, or with none.
   struct SlotTask {
-    int slot = 0;
+    std::optional<int> slot;
     std::function<Status(Slot&)> work;
     enum class Stage { waiting, taken, done } stage = Stage::waiting;
     Status result = {};
   };
   Status with_slot(int id, std::chrono::milliseconds patience, std::function<Status(Slot&)> work);
+  Status between_steps(std::optional<int> slot, std::chrono::milliseconds patience,
+                       std::function<Status(Slot&)> work);
   void run_slot_tasks();
   void admit(std::vector<std::unique_ptr<Sequence>>& waiting);
   bool should_wait(const Sequence& sequence) const;

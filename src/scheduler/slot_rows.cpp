@@ -1,37 +1,16 @@
 #include "scheduler/slot_rows.h"
 
-#include <xxhash.h>
-
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <memory>
 
 #include "base/atomic_file.h"
 #include "base/mapped_file.h"
+#include "scheduler/stream_hash.h"
 
 namespace plm::scheduler {
 
 namespace {
-
-class Hash {
- public:
-  Hash() : state_(XXH3_createState()) {
-    PLM_CHECK(state_ != nullptr && XXH3_64bits_reset(state_.get()) == XXH_OK);
-  }
-  void add(std::span<const std::byte> bytes) { XXH3_64bits_update(state_.get(), bytes.data(), bytes.size()); }
-  template <typename Number>
-  void add_all(std::span<const Number> numbers) {
-    add(std::as_bytes(numbers));
-  }
-  uint64_t value() const { return XXH3_64bits_digest(state_.get()); }
-
- private:
-  struct Free {
-    void operator()(XXH3_state_t* state) const { XXH3_freeState(state); }
-  };
-  std::unique_ptr<XXH3_state_t, Free> state_;
-};
 
 constexpr std::array<char, 8> kMagic = {'P', 'L', 'M', 'S', 'L', 'O', 'T', '1'};
 
@@ -54,7 +33,7 @@ Error bad(const std::string& path, std::string_view what) {
 
 Result<SlotShape> slot_shape(runtime::Engine& engine) {
   const int64_t W = engine.config().vocabulary_size;
-  Hash hash;
+  StreamHash hash;
   for (int shard = 0; shard < static_cast<int>(engine.file().shard_paths().size()); ++shard) {
     const MappedFile* mapping = engine.file().mapping(shard);
     PLM_CHECK(mapping != nullptr);
@@ -86,7 +65,7 @@ Result<int64_t> write_slot_file(const std::string& path, const SlotShape& shape,
                   .bytes_per_token = static_cast<uint64_t>(shape.bytes_per_token)};
   PLM_CHECK(rows.rows.size() == rows.tokens.size() * head.bytes_per_token);
   PLM_TRY(AtomicFile file, AtomicFile::create(path));
-  Hash hash;
+  StreamHash hash;
   for (const auto part : {std::as_bytes(std::span(&head, 1)), std::as_bytes(std::span(rows.tokens)),
                           std::span<const std::byte>(rows.rows)}) {
     hash.add(part);
@@ -101,7 +80,11 @@ Result<int64_t> write_slot_file(const std::string& path, const SlotShape& shape,
 
 Result<SlotFile> read_slot_file(const std::string& path, const SlotShape& shape) {
   PLM_TRY(const MappedFile file, MappedFile::open(path));
-  const auto bytes = file.bytes();
+  return parse_slot_file(file.bytes(), path, shape);
+}
+
+Result<SlotFile> parse_slot_file(std::span<const std::byte> bytes, const std::string& path,
+                                 const SlotShape& shape) {
   Head head;
   if (bytes.size() < sizeof(head)) return bad(path, "too short for a saved slot");
   std::memcpy(&head, bytes.data(), sizeof(head));
@@ -120,7 +103,7 @@ Result<SlotFile> read_slot_file(const std::string& path, const SlotShape& shape)
   }
   uint64_t sum = 0;
   std::memcpy(&sum, bytes.last(sizeof(sum)).data(), sizeof(sum));
-  Hash hash;
+  StreamHash hash;
   hash.add(bytes.first(bytes.size() - sizeof(sum)));
   if (hash.value() != sum) return bad(path, "its checksum is not that of its contents: damaged");
   if (head.identity != shape.identity) return bad(path, "saved by another model or another build of plm");

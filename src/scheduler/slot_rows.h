@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -43,5 +44,8 @@ struct SlotFile {
 // Fails with not_found, and with bad_data on a file that is none, is damaged, belongs to another model or
 // build, or holds more than the context.
 Result<SlotFile> read_slot_file(const std::string& path, const SlotShape& shape);
+// The same of bytes; `path` is for errors.
+Result<SlotFile> parse_slot_file(std::span<const std::byte> bytes, const std::string& path,
+                                 const SlotShape& shape);
 
 }  // namespace plm::scheduler

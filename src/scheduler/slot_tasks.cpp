@@ -1,4 +1,4 @@
-// What is done with slots between answers.
+// What is done with slots between answers, and with the store of earlier prompts between steps.
 #include <algorithm>
 #include <new>
 
@@ -11,8 +11,15 @@ Status Scheduler::with_slot(int id, std::chrono::milliseconds patience, std::fun
     return make_error(ErrorKind::invalid_argument, "slot: found {}, expected 0 to {}", id,
                       options_.n_slots - 1);
   }
+  Status status = between_steps(id, patience, std::move(work));
+  if (status.ok() || status.error().kind != ErrorKind::cancelled) return status;
+  return make_error(ErrorKind::cancelled, "slot {}: it is not free", id);
+}
+
+Status Scheduler::between_steps(std::optional<int> slot, std::chrono::milliseconds patience,
+                                std::function<Status(Slot&)> work) {
   auto task = std::make_shared<SlotTask>();
-  task->slot = id;
+  task->slot = slot;
   task->work = std::move(work);
   std::unique_lock lock(mutex_);
   slot_tasks_.push_back(task);
@@ -25,7 +32,7 @@ Status Scheduler::with_slot(int id, std::chrono::milliseconds patience, std::fun
   }
   if (task->stage == SlotTask::Stage::done) return task->result;
   std::erase(slot_tasks_, task);
-  return make_error(ErrorKind::cancelled, "slot {}: it is not free", id);
+  return make_error(ErrorKind::cancelled, "the scheduler is busy, or ends");
 }
 
 void Scheduler::run_slot_tasks() {
@@ -33,7 +40,7 @@ void Scheduler::run_slot_tasks() {
   {
     const std::lock_guard lock(mutex_);
     for (const auto& task : slot_tasks_) {
-      if (slots_[static_cast<size_t>(task->slot)].is_busy) continue;
+      if (task->slot && slots_[static_cast<size_t>(*task->slot)].is_busy) continue;
       task->stage = SlotTask::Stage::taken;
       ready.push_back(task);
     }
@@ -42,9 +49,9 @@ void Scheduler::run_slot_tasks() {
   if (ready.empty()) return;
   for (const auto& task : ready) {
     try {
-      task->result = task->work(slots_[static_cast<size_t>(task->slot)]);
+      task->result = task->work(slots_[static_cast<size_t>(task->slot.value_or(0))]);
     } catch (const std::bad_alloc&) {
-      task->result = make_error(ErrorKind::out_of_memory, "slot {}: no memory for its rows", task->slot);
+      task->result = make_error(ErrorKind::out_of_memory, "no memory for the rows of a slot or of prompts");
     }
   }
   publish();  // who is told that it is done may look
@@ -107,6 +114,23 @@ Result<int64_t> Scheduler::erase_slot(int id, std::chrono::milliseconds patience
     return {};
   }));
   return n_tokens;
+}
+
+Result<std::vector<PrefixStore::KeptPage>> Scheduler::copy_prefixes(std::chrono::milliseconds patience) {
+  std::vector<PrefixStore::KeptPage> pages;
+  PLM_TRY_STATUS(between_steps({}, patience, [&](Slot&) -> Status {
+    pages = prefixes_.pages();
+    return {};
+  }));
+  return pages;
+}
+
+Status Scheduler::restore_prefixes(std::span<const PrefixStore::KeptPage> pages,
+                                   std::chrono::milliseconds patience) {
+  return between_steps({}, patience, [&](Slot&) -> Status {
+    prefixes_.restore(pages);
+    return {};
+  });
 }
 
 }  // namespace plm::scheduler

@@ -5,6 +5,8 @@
 
 #include "../gguf/crafted.h"
 #include "quantize/importance.h"
+#include "saved_rows_shape.h"
+#include "scheduler/prefix_file.h"
 #include "train/data/token_shard.h"
 
 namespace {
@@ -171,6 +173,26 @@ bool add_token_shards(const std::filesystem::path& folder) {
   return true;
 }
 
+// A slot, and a store in which two texts begin alike.
+bool add_saved_rows(const std::filesystem::path& folder) {
+  using namespace plm::scheduler;
+  std::filesystem::create_directories(folder);
+  const auto rows_of = [](size_t n_tokens) {
+    return std::vector<std::byte>(n_tokens * static_cast<size_t>(kFuzzShape.bytes_per_token), std::byte{5});
+  };
+  const SlotRows slot{.tokens = {1, 2, 499}, .n_exact = 0, .rows = rows_of(3)};
+  std::vector<PrefixStore::KeptPage> pages;
+  for (const auto& [parent, n_tokens] :
+       {std::pair{-1, size_t{PrefixStore::kPageTokens}}, {0, size_t{2}}, {0, size_t{1}}}) {
+    pages.push_back({.parent = parent,
+                     .ids = std::vector<TokenId>(n_tokens, static_cast<TokenId>(pages.size())),
+                     .exact = parent < 0,
+                     .rows = std::make_shared<const std::vector<std::byte>>(rows_of(n_tokens))});
+  }
+  return write_slot_file((folder / "seed-slot").string(), kFuzzShape, slot).ok() &&
+         write_prefix_file((folder / "seed-store").string(), kFuzzShape, pages).ok();
+}
+
 // One of everything: two stacked matrices, correlations, an order, a sensitivity; in both formats.
 bool add_imatrices(const std::filesystem::path& folder) {
   using plm::quantize::ImportanceFormat;
@@ -218,7 +240,8 @@ int main(int argument_count, char** arguments) {
   add_jinja(jinja);
   const bool has_shards = add_token_shards(root / "fuzz_token_shard");
   const bool has_imatrices = add_imatrices(root / "fuzz_imatrix");
-  if (has_shards && has_imatrices && gguf.all_written() && safetensors.all_written() &&
+  const bool has_saved_rows = add_saved_rows(root / "fuzz_saved_rows");
+  if (has_shards && has_imatrices && has_saved_rows && gguf.all_written() && safetensors.all_written() &&
       tokenizer.all_written() && lora.all_written() && http.all_written() && jinja.all_written() &&
       grammar.all_written()) {
     return 0;

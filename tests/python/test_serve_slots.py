@@ -2,6 +2,7 @@
 
 import os
 import struct
+import time
 
 import pytest
 from plm_server import Server
@@ -123,3 +124,107 @@ def test_names_and_ids_from_strangers(server, folder, plm):
     with Server(plm) as without:
         assert without.ask("/slots/0?action=save", {"filename": "a"})[0] == 501
     assert not [name for name in os.listdir(folder) if name.endswith(".part")]
+
+
+# The store of earlier prompts in a file
+
+
+def said(server):
+    return [line for line in server.log if "--prompt-cache" in line]
+
+
+@pytest.fixture(scope="module")
+def kept(plm, tmp_path_factory):
+    """A store on disk, and what was answered before it was written."""
+    path = tmp_path_factory.mktemp("prompts") / "prompts.bin"
+    with Server(plm, "--prompt-cache", path) as server:
+        assert said(server) == [] and not path.exists()
+        reply = complete(server)
+    assert len(said(server)) == 1 and f"to {path}" in said(server)[0]
+    assert list(path.parent.iterdir()) == [path]
+    return path, reply
+
+
+def test_earlier_prompts_outlive_the_server(plm, kept, tmp_path):
+    whole, reply = kept
+    path = tmp_path / "prompts.bin"
+    path.write_bytes(whole.read_bytes())
+    n = reply["usage"]["prompt_tokens"]
+    for threads, seed, n_cached in ((1, {}, n - 1), (2, {"seed": 3}, n // 64 * 64)):
+        with Server(plm, "--prompt-cache", path, "-t", threads) as server:
+            assert f"from {path}" in said(server)[0]
+            again = complete(server, **seed)
+            assert cached(again) == n_cached
+            assert again["choices"][0]["text"] == reply["choices"][0]["text"]
+    # What was not changed is not written; what is only read neither.
+    before = path.stat().st_mtime_ns
+    with Server(plm, "--prompt-cache", path) as server:
+        pass
+    with Server(plm, "--prompt-cache", path, "--prompt-cache-ro") as server:
+        server.ok("/v1/completions", {"prompt": "A king", "max_tokens": 2})
+    assert path.stat().st_mtime_ns == before and len(said(server)) == 1
+
+
+def test_a_smaller_store_takes_what_was_of_use_last(plm, kept):
+    path, reply = kept
+    with Server(plm, "--prompt-cache", path, "--prompt-cache-ro", "-cram", 0) as server:
+        assert "0 MiB" in said(server)[0] and cached(complete(server)) == 0
+
+
+def test_a_damaged_store_is_refused_and_the_server_begins_without(plm, kept, tmp_path):
+    whole = kept[0].read_bytes()
+    path = tmp_path / "prompts.bin"
+    middle, last = len(whole) // 2, len(whole) - 1
+    flipped = {at: whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :] for at in (9, 17, 25, 33, 41, 45, 60, middle, last)}
+    for name, data in {"half": whole[:middle], "short": whole[:-1], "long": whole + b"\0", **flipped}.items():
+        path.write_bytes(data)
+        with Server(plm, "--prompt-cache", path) as server:
+            assert f"{path}: its checksum" in said(server)[0] and "beginning without" in said(server)[0], name
+            assert server.is_alive()
+            if name == "half":
+                assert cached(complete(server)) == 0
+    with Server(plm, "--prompt-cache", path) as server:  # nothing was asked since: it is still what it was
+        assert "beginning without" in said(server)[0]
+        complete(server)
+    with Server(plm, "--prompt-cache", path) as server:
+        assert "from" in said(server)[0] and cached(complete(server)) > 64
+
+
+def test_another_models_store_is_refused(plm, kept, tmp_path, bundled_model):
+    path, _ = kept
+    other_file = tmp_path / "other.gguf"
+    plm.ok("quantize", bundled_model, other_file, "Q8_0")
+    for flags in (("-m", other_file), ("-ctk", "q8_0")):
+        with Server(plm, *flags, "--prompt-cache", path, "--prompt-cache-ro") as server:
+            assert "another model" in said(server)[0] and cached(complete(server)) == 0
+
+
+def test_a_file_of_something_else_is_never_written_over(plm, tmp_path):
+    letter = tmp_path / "letter.txt"
+    letter.write_text("Dear grandmother")
+    done = plm.run("serve", "--port", 0, "--prompt-cache", letter)
+    assert done.returncode == 1 and b"letter.txt" in done.stderr
+    assert letter.read_text() == "Dear grandmother"
+
+
+def test_a_server_that_is_killed_leaves_the_store_whole(plm, kept, tmp_path):
+    path = tmp_path / "prompts.bin"
+    path.write_bytes(kept[0].read_bytes())
+    for round_ in range(4):
+        with Server(plm, "--prompt-cache", path, "--prompt-cache-interval", 1) as server:
+            assert "from" in said(server)[0], "never a part of one"
+            assert cached(complete(server)) > 64
+            server.ok("/v1/completions", {"prompt": f"{round_} " * 100, "max_tokens": 1})
+            if round_ % 2:
+                server.process.terminate()  # it writes, or has not begun, or is done
+            server.process.kill()
+            server.process.wait()
+    with Server(plm, "--prompt-cache", path, "--prompt-cache-interval", 1) as server:
+        complete(server, prompt="A new story. " * 20)
+        while not any(" to " in line for line in said(server)):
+            assert server.is_alive()
+            time.sleep(0.05)
+        server.process.kill()
+        server.process.wait()
+    with Server(plm, "--prompt-cache", path) as server:
+        assert cached(complete(server, prompt="A new story. " * 20)) > 64

@@ -138,5 +138,48 @@ TEST(PrefixStore, WithoutABudgetKeepsNothing) {
   EXPECT_EQ(store.bytes(), 0);
 }
 
+TEST(PrefixStore, ComesBackFromItsPages) {
+  PrefixStore store(1 << 30), other(1 << 30);
+  const auto a = text(0, 3 * kPage + 10), b = joined(text(0, kPage), text(500, 2 * kPage)), c = text(900, 20);
+  insert(store, a, 2 * kPage);
+  insert(store, b);
+  insert(store, c);
+  insert(other, text(700, 70));
+  other.restore(store.pages());
+  EXPECT_EQ(other.bytes(), store.bytes());
+  EXPECT_EQ(other.n_pages(), store.n_pages());
+  EXPECT_EQ(loaded(other, text(700, 70)), 0);
+  for (const auto& tokens : {a, b, c}) EXPECT_EQ(loaded(other, tokens), std::ssize(tokens));
+  EXPECT_EQ(loaded(other, a, /*exact_only=*/true), 2 * kPage);
+  insert(other, joined(c, text(40, 100)));
+  EXPECT_EQ(loaded(other, joined(c, text(40, 100))), 120);
+}
+
+TEST(PrefixStore, KeepsWhatWasOfUseLastWhereThereIsRoomForLess) {
+  PrefixStore store(1 << 30);
+  const auto old = text(0, 2 * kPage), late = text(500, 2 * kPage);
+  insert(store, old);
+  insert(store, late);
+  PrefixStore small(store.bytes() * 3 / 4);
+  small.restore(store.pages());
+  EXPECT_EQ(small.n_pages(), 3);
+  EXPECT_EQ(loaded(small, late), 2 * kPage);
+  EXPECT_EQ(loaded(small, old), kPage);
+}
+
+TEST(PrefixStore, DoesNotChangePagesThatAreBeingWritten) {
+  PrefixStore store(1 << 30);
+  const auto tokens = text(0, kPage);
+  insert(store, text(0, 10));
+  const int64_t version = store.version();
+  const auto before = store.pages();
+  const std::vector<std::byte> rows = *before.front().rows;
+  insert(store, tokens);
+  EXPECT_NE(store.version(), version);
+  store.clear();
+  EXPECT_EQ(*before.front().rows, rows);
+  EXPECT_EQ(before.front().ids, text(0, 10));
+}
+
 }  // namespace
 }  // namespace plm::scheduler

@@ -31,8 +31,8 @@ class SlotFileTest : public TemporaryFolder {
     return bytes;
   }
   // What is said of a file with these bytes; "" when it is taken.
-  std::string refusal(std::string_view bytes, const SlotShape& shape = kShape) const {
-    const auto file = read_slot_file(write("slot", bytes), shape);
+  static std::string refusal(std::string_view bytes, const SlotShape& shape = kShape) {
+    const auto file = parse_slot_file(std::as_bytes(std::span(bytes.data(), bytes.size())), "slot", shape);
     if (file.ok()) return {};
     EXPECT_EQ(file.error().kind, ErrorKind::bad_data);
     return file.error().message;

@@ -1,0 +1,67 @@
+#include "cli/prompt_cache.h"
+
+#include "cli/command.h"
+#include "cli/output.h"
+#include "scheduler/prefix_file.h"
+
+namespace plm::cli {
+
+namespace {
+
+constexpr std::chrono::minutes kPatience{10};  // for a step to end
+
+}  // namespace
+
+void PromptCache::add_to(CLI::App& app) {
+  app.add_option("--prompt-cache", path_,
+                 "keep the rows of earlier prompts in this file from one run to the next")
+      ->type_name("FILE");
+  app.add_flag("--prompt-cache-ro", reads_only_, "read that file, and write nothing");
+  app.add_option("--prompt-cache-interval", seconds_, "write it every N seconds too; 0: only at the end")
+      ->capture_default_str()
+      ->type_name("N")
+      ->check(within(int64_t{0}, int64_t{86'400}));
+}
+
+Status PromptCache::load(scheduler::Scheduler& scheduler, const scheduler::SlotShape& shape) {
+  if (!is_on()) return {};
+  shape_ = shape;
+  if (!scheduler::may_become_prefix_file(path_)) {
+    return make_error(ErrorKind::bad_data,
+                      "--prompt-cache: {}: expected a file that plm wrote, or none: another would be lost",
+                      path_);
+  }
+  const auto pages = scheduler::read_prefix_file(path_, shape_, scheduler.options().prefix_bytes);
+  if (pages.ok()) {
+    PLM_TRY_STATUS(scheduler.restore_prefixes(*pages, kPatience));
+    const auto snapshot = scheduler.snapshot();
+    talk("plm: --prompt-cache: {} MiB of earlier prompts from {}", snapshot.prefix_bytes >> 20, path_);
+  } else if (pages.error().kind != ErrorKind::not_found) {
+    talk("plm: --prompt-cache: {}; beginning without", pages.error().message);
+  }
+  saved_version_ = scheduler.snapshot().prefix_version;
+  saved_at_ = Clock::now();
+  return {};
+}
+
+void PromptCache::save(scheduler::Scheduler& scheduler) {
+  if (!is_on() || reads_only_) return;
+  const int64_t version = scheduler.snapshot().prefix_version;
+  if (version == saved_version_) return;
+  const auto pages = scheduler.copy_prefixes(kPatience);
+  const auto n_bytes = pages.ok() ? scheduler::write_prefix_file(path_, shape_, *pages) : pages.error();
+  if (!n_bytes.ok()) {
+    talk("plm: --prompt-cache: {}", n_bytes.error().message);
+    return;
+  }
+  saved_version_ = version;
+  talk("plm: --prompt-cache: {} MiB of earlier prompts to {}", *n_bytes >> 20, path_);
+}
+
+void PromptCache::save_when_due(scheduler::Scheduler& scheduler) {
+  if (!is_on() || seconds_ == 0 || Clock::now() - saved_at_ < std::chrono::seconds(seconds_)) return;
+  save(scheduler);
+  saved_at_ = Clock::now();
+}
+
+}  // namespace plm::cli
