@@ -138,7 +138,7 @@ inline __m512i load_step(const std::byte* at, int step) {
 }
 
 // Tokens of a wide tile. Coarse: six, so that sums, dot products and codes fill the registers. Fine: two
-// planes take twice the dot products.
+// planes take twice the dot products; three at the end of a step of few are one tile too.
 constexpr int kWideTokens = 6;
 constexpr int kFineWideTokens = 4;
 
@@ -268,6 +268,12 @@ void all_tiles(const MatmulArgs& args) {
     for (; wide && group + 2 <= args.group_end; group += 2) {
       int64_t i = begin;
       for (; i + kWide <= end; i += kWide) wide_tile<kType, kPrecision, kWide>(args, group, i);
+      if constexpr (kPrecision == Precision::fine) {
+        if (i + 3 == end) {
+          wide_tile<kType, kPrecision, 3>(args, group, i);
+          i += 3;
+        }
+      }
       for (; i + 2 <= end; i += 2) wide_tile<kType, kPrecision, 2>(args, group, i);
       narrow_tiles(group, i);
       narrow_tiles(group + 1, i);
