@@ -12,11 +12,6 @@ constexpr double kMoreForToken = 0.15;
 
 double cost_of(int64_t n_tokens) { return 1 + kMoreForToken * static_cast<double>(n_tokens - 1); }
 
-// A moving mean in which one long pause of the machine does not count for much.
-void follow(double& mean, double value) {
-  mean = mean == 0 ? value : mean + 0.1 * (std::min(value, 2 * mean) - mean);
-}
-
 }  // namespace
 
 void DraftRecord::count(int64_t n_drafted, int64_t n_accepted) {
@@ -29,20 +24,30 @@ void DraftRecord::count(int64_t n_drafted, int64_t n_accepted) {
   wait_ = n_accepted > 0 ? kShortestWait : std::min(2 * wait_, kLongestWait);
 }
 
+// One long pause of the machine does not count for much, nor does the first time, when all is cold.
+void DraftPlanner::Mean::add(double measured) {
+  constexpr int64_t kRemembers = 16;
+  if (++n <= 2) {
+    value = measured;
+    return;
+  }
+  value += (std::min(measured, 2 * value) - value) / static_cast<double>(std::min(n - 1, kRemembers));
+}
+
 void DraftPlanner::count_step(int64_t n_tokens, double seconds) {
   if (n_tokens > kernels::kFineTokens) return;
-  follow(step_seconds_[static_cast<size_t>(n_tokens)], seconds);
+  steps_[static_cast<size_t>(n_tokens)].add(seconds);
 }
 
 void DraftPlanner::count_drafting(int64_t n_tokens, double seconds) {
-  if (n_tokens > 0) follow(draft_seconds_, seconds / static_cast<double>(n_tokens));
+  if (n_tokens > 0) drafting_.add(seconds / static_cast<double>(n_tokens));
 }
 
 // What is not known is taken from the nearest smaller step that is.
 double DraftPlanner::step_seconds(int64_t n_tokens) const {
   for (int64_t n = n_tokens; n >= 1; --n) {
-    const double known = step_seconds_[static_cast<size_t>(n)];
-    if (known > 0) return known * cost_of(n_tokens) / cost_of(n);
+    const Mean& known = steps_[static_cast<size_t>(n)];
+    if (known.n > 0) return known.value * cost_of(n_tokens) / cost_of(n);
   }
   return cost_of(n_tokens);
 }
@@ -66,7 +71,7 @@ std::vector<int64_t> DraftPlanner::plan(std::span<const DraftWish> wishes, int64
     tokens += chance[next];
     chance[next] *= wishes[next].chance;
     longest = std::max(longest, ++n_drafted[next]);
-    const double rate = tokens / (step_seconds(n) + static_cast<double>(longest) * draft_seconds_);
+    const double rate = tokens / (step_seconds(n) + static_cast<double>(longest) * drafting_.value);
     if (rate <= best_rate) continue;
     best_rate = rate;
     best = n_drafted;

@@ -57,10 +57,16 @@ class DraftPlanner {
   void count_drafting(int64_t n_tokens, double seconds);
 
  private:
+  // Of what was measured of late.
+  struct Mean {
+    double value = 0;
+    int64_t n = 0;  // 0: nothing was
+    void add(double measured);
+  };
   double step_seconds(int64_t n_tokens) const;
 
-  std::array<double, kernels::kFineTokens + 1> step_seconds_{};  // 0: not known
-  double draft_seconds_ = 0;                                     // of a token
+  std::array<Mean, kernels::kFineTokens + 1> steps_;
+  Mean drafting_;  // of a token
 };
 
 // What drafts did.

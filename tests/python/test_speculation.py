@@ -1,8 +1,11 @@
 """Speculative decoding at the command line: the same bytes, whoever guesses. (The server: test_serve.py.)"""
 
 import re
+import subprocess
+import sys
 
 import pytest
+from conftest import ROOT
 
 REPETITION = "The dog saw the fox. The fox ran. " * 4 + "The dog"
 NGRAMS = ("--spec-type", "ngram-simple", "--spec-ngram-simple-size-n", 2)
@@ -74,3 +77,22 @@ def test_wrong_options_say_what_is_wrong(plm, bundled_model, tmp_path):
     text = error("-md", other, code=1)
     assert str(other) in text and "expected 4096, those of" in text and "the same vocabulary" in text
     assert "context_length: found 256, expected at least 300" in error("-md", bundled_model, "-c", 300, code=2)
+
+
+def test_a_grown_model_says_what_the_small_one_says(plm, bundled_model, tmp_path):
+    """tools/grow_model.py, which measurements of speculative decoding need."""
+    np, gguf = pytest.importorskip("numpy"), pytest.importorskip("gguf")
+    grown = tmp_path / "grown.gguf"
+    shape = "10,512,2048,6,256,64,32,128"
+    command = [sys.executable, ROOT / "tools" / "grow_model.py", bundled_model, grown, "--shape", shape]
+    subprocess.run(list(map(str, command)), check=True)
+    tensors = {tensor.name: tensor for tensor in gguf.GGUFReader(grown).tensors}
+    assert list(tensors["blk.9.ffn_up.weight"].shape) == [512, 2048] and np.any(tensors["blk.9.ffn_up.weight"].data)
+    ids = [int(line.split()[0]) for line in plm.ok("tokenize", "--text", REPETITION).decode().splitlines()]
+    expected, _ = plm.logits(bundled_model, ids, tmp_path, "-ctk", "f32")
+    logits, _ = plm.logits(grown, ids, tmp_path, "-ctk", "f32")
+    assert np.abs(logits - expected).max() < 0.05, np.abs(logits - expected).max()
+    # Its draft model is the small one.
+    flags = ("run", "-m", grown, "-p", "Once upon a time", "-n", 60, "--temp", 0)
+    result = plm.run(*flags, "-md", bundled_model)
+    assert result.stdout == plm.ok(*flags) and drafted(result)[1] > 20, result.stderr
