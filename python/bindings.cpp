@@ -67,7 +67,8 @@ class BoundStream {
     }();
     return nb::make_tuple(text_of(answer.text), scores_of(answer.tokens), calls_of(answer.tool_calls),
                           reason_name(answer.reason), text_of(answer.stop_text), answer.n_prompt,
-                          answer.n_reused, answer.seed, answer.prompt_seconds, answer.answer_seconds);
+                          answer.n_reused, answer.n_drafted, answer.n_accepted, answer.seed,
+                          answer.prompt_seconds, answer.answer_seconds);
   }
 
  private:
@@ -159,7 +160,9 @@ void bind_options(nb::module_& module) {
       .def_rw("batch_size", &ModelOptions::batch_size)
       .def_rw("prefix_bytes", &ModelOptions::prefix_bytes)
       .def_rw("cache_type", &ModelOptions::cache_type)
-      .def_rw("chat_template", &ModelOptions::chat_template);
+      .def_rw("chat_template", &ModelOptions::chat_template)
+      .def_rw("prompt_lookup", &ModelOptions::prompt_lookup)
+      .def_rw("draft_path", &ModelOptions::draft_path);
   nb::class_<ChatOptions>(module, "ChatOptions")
       .def(nb::init<>())
       .def_rw("tools", &ChatOptions::tools)
@@ -219,7 +222,7 @@ void bind_model(nb::module_& module) {
       .def("stop", &BoundStream::stop)
       .def("answer", &BoundStream::answer,
            nb::sig("def answer(self) -> tuple[str, list[tuple[int, float | None, list[tuple[int, float]]]], "
-                   "list[tuple[str, str]], str, str, int, int, int, float, float]"));
+                   "list[tuple[str, str]], str, str, int, int, int, int, int, float, float]"));
   nb::class_<BoundModel>(module, "Model")
       .def(nb::init<const nb::bytes&, const ModelOptions&, const std::vector<AdapterPath>&>(),
            nb::arg("path"), nb::arg("options"), nb::arg("adapters"))

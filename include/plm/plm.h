@@ -58,6 +58,10 @@ struct ModelOptions {
   int n_parallel = 1;              // answers written at once, each with a cache of its own
   std::int64_t prefix_bytes =
       256 << 20;  // memory for rows of earlier texts, to begin alike without running; 0: none
+  // Guesses at the next tokens, several of which are checked in one step: the same text, sooner. From what
+  // stood in the text before, and from a smaller model of the same vocabulary, a GGUF file; empty: none.
+  bool prompt_lookup = false;
+  std::string draft_path = {};
   std::function<void(double fraction)> progress = {};  // of loading; in this thread, must not throw
 };
 
@@ -157,6 +161,7 @@ struct Answer {
   StopReason reason = StopReason::stopped;
   std::string stop_text;
   std::int64_t n_prompt = 0, n_reused = 0;  // tokens of the prompt, and those of them that were not run again
+  std::int64_t n_drafted = 0, n_accepted = 0;  // guesses at tokens of the answer, and those that came true
   std::uint64_t seed = 0;
   double prompt_seconds = 0, answer_seconds = 0;
 };

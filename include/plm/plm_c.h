@@ -101,6 +101,8 @@ typedef struct plm_model_options {
   int64_t prefix_bytes;
   plm_text cache_type;
   plm_text chat_template;
+  plm_text draft_path;
+  int32_t prompt_lookup; /* 0 or 1 */
 } plm_model_options;
 PLM_C_API void plm_model_options_init(plm_model_options* options);
 
@@ -214,7 +216,7 @@ typedef struct plm_answer_info {
   plm_piece whole;
   plm_stop_reason reason;
   plm_text stop_text;
-  int64_t n_prompt, n_reused;
+  int64_t n_prompt, n_reused, n_drafted, n_accepted;
   uint64_t seed;
   double prompt_seconds, answer_seconds;
 } plm_answer_info;

@@ -84,6 +84,8 @@ class Model:
         chat_template: str | None = None,
         lora: Sequence[PathLike | tuple[PathLike, float]] = (),
         prefix_cache_bytes: int = 256 << 20,
+        prompt_lookup: bool = False,
+        draft_model: PathLike | None = None,
     ) -> None:
         """Loads a GGUF file.
 
@@ -96,6 +98,9 @@ class Model:
         chat_template: the name of a built-in template or Jinja; None: the file's own.
         lora: adapters, GGUF files or PEFT's folders, each alone or with how strong it is.
         prefix_cache_bytes: memory for rows of earlier texts, so that what begins alike is not run again; 0: none.
+        prompt_lookup: guess the next tokens from what stood in the text before, and check several in a step: the same
+            text, sooner where it repeats itself.
+        draft_model: a smaller model of the same vocabulary, a GGUF file, that guesses.
         """
         options = _plm.ModelOptions()
         options.context_length = n_ctx
@@ -105,6 +110,8 @@ class Model:
         options.cache_type = cache_type or ""
         options.chat_template = chat_template or ""
         options.prefix_bytes = prefix_cache_bytes
+        options.prompt_lookup = prompt_lookup
+        options.draft_path = "" if draft_model is None else os.fspath(draft_model)
         adapters = [
             (os.fspath(entry[0]), float(entry[1])) if isinstance(entry, tuple) else (os.fspath(entry), 1.0)
             for entry in lora

@@ -95,6 +95,9 @@ class Answer(NamedTuple):
     n_prompt: int
     n_reused: int
     """Tokens of the prompt that did not have to be run."""
+    n_drafted: int
+    n_accepted: int
+    """Guesses at tokens of the answer, and those that came true."""
     seed: int
     prompt_seconds: float
     answer_seconds: float

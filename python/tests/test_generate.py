@@ -78,6 +78,17 @@ def test_a_seed_gives_the_same_again(model):
     assert model.generate(PROMPT, max_tokens=20, seed=None).seed != model.generate(PROMPT, max_tokens=20).seed
 
 
+def test_guesses_change_nothing_but_their_count(model):
+    refrain = "The dog ran home. The dog ran home. The dog ran home. The dog"
+    plain = model.generate(refrain, max_tokens=40, temperature=0)
+    assert plain.n_drafted == 0
+    for guesses in ({"prompt_lookup": True}, {"draft_model": model.path}):
+        with plm.Model(n_ctx=256, n_threads=2, **guesses) as guessing:
+            answer = guessing.generate(refrain, max_tokens=40, temperature=0)
+        assert answer.text == plain.text
+        assert 0 < answer.n_accepted <= answer.n_drafted
+
+
 def test_stop_texts_end_it(model):
     whole = model.generate(PROMPT, max_tokens=20, temperature=0).text
     middle = whole[8:12]

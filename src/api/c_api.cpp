@@ -165,7 +165,9 @@ void plm_model_options_init(plm_model_options* options) {
               .batch_size = defaults.batch_size,
               .prefix_bytes = defaults.prefix_bytes,
               .cache_type = {},
-              .chat_template = {}};
+              .chat_template = {},
+              .draft_path = {},
+              .prompt_lookup = 0};
 }
 
 void plm_generate_options_init(plm_generate_options* options) {
@@ -307,6 +309,8 @@ plm_result plm_answer_describe(const plm_answer* answer, plm_answer_info* info) 
              .stop_text = plm::api::to_c(told.stop_text),
              .n_prompt = told.n_prompt,
              .n_reused = told.n_reused,
+             .n_drafted = told.n_drafted,
+             .n_accepted = told.n_accepted,
              .seed = told.seed,
              .prompt_seconds = told.prompt_seconds,
              .answer_seconds = told.answer_seconds};

@@ -43,6 +43,8 @@ Result<ModelOptions> model_options(const plm_model_options* options) {
   PLM_TRY(made.path, text_of("path", given.path));
   PLM_TRY(made.cache_type, text_of("cache_type", given.cache_type));
   PLM_TRY(made.chat_template, text_of("chat_template", given.chat_template));
+  PLM_TRY(made.draft_path, text_of("draft_path", given.draft_path));
+  made.prompt_lookup = given.prompt_lookup != 0;
   made.n_threads = given.n_threads;
   made.n_parallel = given.n_parallel;
   made.context_length = given.context_length;

@@ -5,6 +5,7 @@
 #include "base/cpu_features.h"
 #include "base/tensor_type.h"
 #include "convert/peft.h"
+#include "runtime/model_drafter.h"
 
 namespace plm {
 
@@ -40,6 +41,28 @@ Result<std::unique_ptr<runtime::Engine>> load_engine(const ModelOptions& options
   PLM_TRY(auto engine, runtime::Engine::load(made));
   if (options.progress) options.progress(1);  // the loader's last word may be a little less
   return engine;
+}
+
+// Null where none is asked for. The scheduler numbers its sequences as its slots.
+Result<std::shared_ptr<runtime::Drafter>> load_drafter(const ModelOptions& options,
+                                                       const runtime::Engine& target) {
+  std::unique_ptr<runtime::Drafter> lookup, model;
+  if (options.prompt_lookup) {
+    lookup = std::make_unique<runtime::NgramDrafter>(runtime::NgramSizes{}, options.n_parallel);
+  }
+  if (!options.draft_path.empty()) {
+    runtime::EngineOptions made;
+    made.model_path = options.draft_path;
+    made.context_length = target.context_length();
+    made.pool = target.shared_pool();  // the two never run at the same time
+    PLM_TRY(auto engine, runtime::Engine::load(made));
+    PLM_TRY(model, runtime::ModelDrafter::create(std::move(engine), target, options.n_parallel));
+  }
+  if (lookup == nullptr || model == nullptr) {
+    return std::shared_ptr<runtime::Drafter>(lookup == nullptr ? std::move(model) : std::move(lookup));
+  }
+  return std::shared_ptr<runtime::Drafter>(
+      std::make_unique<runtime::TwoDrafters>(std::move(lookup), std::move(model)));
 }
 
 ModelInfo describe(const runtime::Engine& engine, const ModelOptions& options) {
@@ -94,6 +117,11 @@ void Model::State::stop_all() {
 Model::Model(std::shared_ptr<State> state) : state_(std::move(state)) {}
 
 Result<Model> Model::load(const ModelOptions& options) {
+  constexpr int kMostParallel = scheduler::SchedulerOptions::kMostSlots;
+  if (options.n_parallel < 1 || options.n_parallel > kMostParallel) {
+    return make_error(ErrorKind::invalid_argument, "n_parallel: found {}, expected 1 to {}",
+                      options.n_parallel, kMostParallel);
+  }
   return api::guarded([&]() -> Result<Model> {
     auto state = std::make_shared<State>();
     PLM_TRY(state->engine, load_engine(options));
@@ -109,10 +137,10 @@ Result<Model> Model::load(const ModelOptions& options) {
     }
     PLM_TRY(state->shape, scheduler::slot_shape(*state->engine));
     constexpr int64_t kMostWaiting = 1 << 20;
-    PLM_TRY(state->scheduler,
-            scheduler::Scheduler::create(*state->engine, {.n_slots = options.n_parallel,
-                                                          .max_waiting = kMostWaiting,
-                                                          .prefix_bytes = options.prefix_bytes}));
+    scheduler::SchedulerOptions scheduling{
+        .n_slots = options.n_parallel, .max_waiting = kMostWaiting, .prefix_bytes = options.prefix_bytes};
+    PLM_TRY(scheduling.drafter, load_drafter(options, *state->engine));
+    PLM_TRY(state->scheduler, scheduler::Scheduler::create(*state->engine, std::move(scheduling)));
     return Model(std::move(state));
   });
 }

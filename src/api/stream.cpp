@@ -115,6 +115,8 @@ void Stream::State::finish(const scheduler::Outcome& outcome) {
   answer.stop_text = outcome.stop_text;
   answer.n_prompt = outcome.n_prompt;
   answer.n_reused = outcome.n_cached;
+  answer.n_drafted = outcome.drafts.n_drafted;
+  answer.n_accepted = outcome.drafts.n_accepted;
   answer.seed = outcome.seed;
   answer.prompt_seconds = outcome.prompt_seconds;
   answer.answer_seconds = outcome.answer_seconds;

@@ -35,7 +35,7 @@ Scheduler::Scheduler(runtime::Engine& engine, SchedulerOptions options)
     : engine_(engine), options_(std::move(options)), prefixes_(options_.prefix_bytes) {}
 
 Result<std::unique_ptr<Scheduler>> Scheduler::create(runtime::Engine& engine, SchedulerOptions options) {
-  constexpr int kMostSlots = 256;
+  constexpr int kMostSlots = SchedulerOptions::kMostSlots;
   if (options.n_slots < 1 || options.n_slots > kMostSlots || options.max_waiting < 0 ||
       options.prefix_bytes < 0) {
     return make_error(

@@ -32,6 +32,8 @@
 namespace plm::scheduler {
 
 struct SchedulerOptions {
+  static constexpr int kMostSlots = 256;
+
   int n_slots = 4;                          // answers under way at once
   int64_t max_waiting = 64;                 // requests without a slot; more are refused
   int64_t prefix_bytes = int64_t{1} << 30;  // of the store of earlier prompts; 0: none

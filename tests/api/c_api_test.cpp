@@ -77,13 +77,13 @@ TEST_F(CApiTest, IsOfTheVersionOfItsHeader) {
 TEST_F(CApiTest, StructsHaveTheSizeOfTheirAbi) {
   if (sizeof(void*) != 8) GTEST_SKIP() << "counted for 64 bits";
   EXPECT_EQ(sizeof(plm_text), 16);
-  EXPECT_EQ(sizeof(plm_model_options), 88);
+  EXPECT_EQ(sizeof(plm_model_options), 112);
   EXPECT_EQ(sizeof(plm_model_info), 144);
   EXPECT_EQ(sizeof(plm_generate_options), 176);
   EXPECT_EQ(sizeof(plm_token_score), 24);
   EXPECT_EQ(sizeof(plm_tool_call), 32);
   EXPECT_EQ(sizeof(plm_piece), 48);
-  EXPECT_EQ(sizeof(plm_answer_info), 112);
+  EXPECT_EQ(sizeof(plm_answer_info), 128);
 }
 
 TEST_F(CApiTest, TellsWhatAModelIs) {

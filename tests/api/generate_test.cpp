@@ -94,6 +94,27 @@ TEST_F(GenerateTest, ASeedGivesTheSameAgain) {
   EXPECT_EQ(first->seed, 5);
 }
 
+TEST_F(GenerateTest, GuessesChangeNothingButTheirCount) {
+  const std::string refrain = "The dog ran home. The dog ran home. The dog ran home. The dog";
+  const auto plain = model_.generate(refrain, greedy(40));
+  ASSERT_TRUE(plain.ok());
+  EXPECT_EQ(plain->n_drafted, 0);
+  ModelOptions lookup = story_options();
+  lookup.prompt_lookup = true;
+  ModelOptions draft = story_options();
+  draft.draft_path = draft.path;  // a model that always agrees with itself
+  ModelOptions both = draft;
+  both.prompt_lookup = true;
+  for (const ModelOptions& options : {lookup, draft, both}) {
+    const auto guessed = load(options).generate(refrain, greedy(40));
+    ASSERT_TRUE(guessed.ok()) << guessed.error().message;
+    EXPECT_EQ(guessed->text, plain->text);
+    EXPECT_EQ(guessed->tokens.size(), 40);
+    EXPECT_GT(guessed->n_accepted, 0);
+    EXPECT_GE(guessed->n_drafted, guessed->n_accepted);
+  }
+}
+
 TEST_F(GenerateTest, StopTextsEndIt) {
   const auto whole = model_.generate(kPrompt, greedy(24));
   ASSERT_TRUE(whole.ok());

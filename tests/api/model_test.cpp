@@ -45,6 +45,7 @@ TEST_F(ModelTest, RefusesFilesAndOptionsThatCannotBe) {
   EXPECT_EQ(refusal([](ModelOptions& o) { o.prefix_bytes = -1; }), ErrorKind::invalid_argument);
   EXPECT_EQ(refusal([](ModelOptions& o) { o.adapters = {{.path = "no such adapter"}}; }),
             ErrorKind::not_found);
+  EXPECT_EQ(refusal([](ModelOptions& o) { o.draft_path = "no such file.gguf"; }), ErrorKind::not_found);
   EXPECT_TRUE(refusal([](ModelOptions& o) { o.chat_template = "{% if %}"; }).has_value());
 }
 
