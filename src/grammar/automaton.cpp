@@ -1,6 +1,7 @@
 #include "grammar/automaton.h"
 
 #include <algorithm>
+#include <bit>
 #include <unordered_set>
 
 namespace plm::grammar {
@@ -126,12 +127,22 @@ Result<Automaton::State> Automaton::step(State state, uint8_t byte) {
   std::array<State, 256>& next = *info.next;  // stays where it is when states_ grows
   if (next[byte] != kUnknown) return next[byte];
   work_ += static_cast<int64_t>(info.n_places / 8);  // looking at a place is little beside visiting one
+  // Bytes that the same places take lead to the same state, which is remembered for all of them.
+  ByteSet alike;
+  alike.fill(~uint64_t{0});
   for (const Place& place : places_of(state)) {
     const Node& node = network_.nodes[static_cast<size_t>(place.node)];
-    if (has(network_.sets[static_cast<size_t>(node.argument)], byte)) visit(node.next, place.frame);
+    const ByteSet& set = network_.sets[static_cast<size_t>(node.argument)];
+    const bool takes = has(set, byte);
+    for (size_t word = 0; word < set.size(); ++word) alike[word] &= takes ? set[word] : ~set[word];
+    if (takes) visit(node.next, place.frame);
   }
   PLM_TRY(const State reached, close());
-  next[byte] = reached;
+  for (size_t word = 0; word < alike.size(); ++word) {
+    for (uint64_t rest = alike[word]; rest != 0; rest &= rest - 1) {
+      next[word * 64 + static_cast<size_t>(std::countr_zero(rest))] = reached;
+    }
+  }
   return reached;
 }
 

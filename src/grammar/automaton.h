@@ -29,6 +29,12 @@ class Automaton {
 
   // Fails with invalid_argument on a grammar so ambiguous that a state has too many places.
   Result<State> step(State state, uint8_t byte);
+  // What step() gives where it is remembered; else kUnknown.
+  static constexpr State kUnknown = -2;
+  State known_step(State state, uint8_t byte) const {
+    const auto& next = states_[static_cast<size_t>(state)].next;
+    return next == nullptr ? kUnknown : (*next)[byte];
+  }
 
   bool can_end(State state) const { return states_[static_cast<size_t>(state)].can_end; }
   // Whether any byte can come.
@@ -64,7 +70,6 @@ class Automaton {
     bool can_end = false;
     std::unique_ptr<std::array<State, 256>> next;  // kUnknown: not tried
   };
-  static constexpr State kUnknown = -2;
 
   void clear();
   int32_t frame_number(int32_t node, int32_t parent);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <unordered_map>
 #include <vector>
@@ -62,6 +63,12 @@ class Matcher {
   static constexpr size_t kMaxMasks = 256;
 
   Status begin();
+  Result<Automaton::State> step(Automaton::State state, uint8_t byte);
+  Result<bool> all_lead_to(Automaton::State target, Automaton::State state, int n_more, uint8_t low,
+                           uint8_t high);
+  Result<std::optional<Automaton::State>> plain_step(Automaton::State state);
+  Result<std::optional<size_t>> plain_path();
+  Status walk(std::span<const TokenIndex::Entry> entries, Bits& bits);
   Result<Bits> make_mask();
 
   std::shared_ptr<const Constraint> constraint_;

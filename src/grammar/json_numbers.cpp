@@ -81,7 +81,9 @@ Halves halves_of(const IntegerBounds& bounds) {
   return halves;
 }
 
-Expression fraction() { return sequence_of({text_of("."), repeat_of(digit('0', '9'), 1, kMostDigits)}); }
+Expression fraction(int64_t most_digits) {
+  return sequence_of({text_of("."), repeat_of(digit('0', '9'), 1, most_digits)});
+}
 
 }  // namespace
 
@@ -95,13 +97,17 @@ Expression integer_between(const IntegerBounds& bounds) {
   return choice_of(std::move(ways));
 }
 
-Expression number_between(const IntegerBounds& bounds) {
+Expression number_between(const IntegerBounds& bounds, std::optional<int64_t> most_digits) {
+  const Expression fraction_part = fraction(most_digits.value_or(kMostDigits));
+  if (!bounds.least && !bounds.most && most_digits) {
+    return sequence_of({integer_between(bounds), optional_of(fraction_part)});
+  }
   if (!bounds.least && !bounds.most) {
     Expression exponent =
         sequence_of({one_of({{'E', 'E'}, {'e', 'e'}}), optional_of(one_of({{'+', '+'}, {'-', '-'}})),
                      repeat_of(digit('0', '9'), 1, 2)});
     return sequence_of({optional_of(text_of("-")), integer_between({.least = 0, .most = {}}),
-                        optional_of(fraction()), optional_of(std::move(exponent))});
+                        optional_of(fraction_part), optional_of(std::move(exponent))});
   }
   // n.f lies from n to n + 1, and -n.f from -(n + 1) to -n.
   std::vector<Expression> ways{integer_between(bounds)};
@@ -109,14 +115,56 @@ Expression number_between(const IntegerBounds& bounds) {
   if (!bounds.most || *bounds.most > 0) {
     IntegerBounds whole{.least = std::max<int64_t>(bounds.least.value_or(0), 0), .most = {}};
     if (bounds.most) whole.most = *bounds.most - 1;
-    ways.push_back(sequence_of({integer_between(whole), fraction()}));
+    ways.push_back(sequence_of({integer_between(whole), fraction_part}));
   }
   if (!bounds.least || *bounds.least < 0) {
     const int64_t least = bounds.most ? (*bounds.most < 0 ? -std::max(*bounds.most, -kMost) : 0) : 0;
     IntegerBounds whole{.least = least, .most = {}};
     if (bounds.least) whole.most = -(std::max(*bounds.least, kLeast + 1) + 1);
-    ways.push_back(sequence_of({text_of("-"), integer_between(whole), fraction()}));
+    ways.push_back(sequence_of({text_of("-"), integer_between(whole), fraction_part}));
   }
+  return choice_of(std::move(ways));
+}
+
+std::optional<Expression> multiples_of(Grammar& grammar, int64_t step, const IntegerBounds& bounds) {
+  constexpr int64_t kMostListed = 1000;
+  if (bounds.least && bounds.most && (*bounds.most - *bounds.least) / step <= kMostListed) {
+    std::vector<Expression> ways;
+    int64_t first = *bounds.least / step * step;
+    if (first < *bounds.least) first += step;
+    for (int64_t number = first; number <= *bounds.most; number += step) {
+      ways.push_back(text_of(fmt::format("{}", number)));
+    }
+    if (ways.empty()) return {};
+    return choice_of(std::move(ways));
+  }
+  // Of each sign all or none, and zero.
+  const bool goes_above = !bounds.most, goes_below = !bounds.least;
+  if (!goes_above && !goes_below) return {};
+  // A bound further from zero than a step cuts into one side.
+  if (bounds.least.value_or(-step) < -step || bounds.least.value_or(step) > step) return {};
+  if (bounds.most.value_or(-step) < -step || bounds.most.value_or(step) > step) return {};
+  // After some digits only their remainder matters; a rule for each says what may follow.
+  std::vector<size_t> rules;
+  for (int64_t i = 0; i < step; ++i) rules.push_back(grammar.add(fmt::format("remainder {} of {}", i, step)));
+  const auto then = [&](int64_t remainder, int64_t next) {
+    const char sign = static_cast<char>('0' + next);
+    return sequence_of(
+        {digit(sign, sign), rule_of(rules[static_cast<size_t>((remainder * 10 + next) % step)])});
+  };
+  for (int64_t remainder = 0; remainder < step; ++remainder) {
+    std::vector<Expression> ways;
+    for (int64_t next = 0; next < 10; ++next) ways.push_back(then(remainder, next));
+    if (remainder == 0) ways.push_back(text_of(""));
+    grammar.rules[rules[static_cast<size_t>(remainder)]].expression = choice_of(std::move(ways));
+  }
+  std::vector<Expression> positive;
+  for (int64_t next = 1; next < 10; ++next) positive.push_back(then(0, next));
+  const Expression magnitude_part = choice_of(std::move(positive));
+  std::vector<Expression> ways;
+  if (bounds.least.value_or(0) <= 0 && bounds.most.value_or(0) >= 0) ways.push_back(text_of("0"));
+  if (goes_above) ways.push_back(magnitude_part);
+  if (goes_below) ways.push_back(sequence_of({text_of("-"), magnitude_part}));
   return choice_of(std::move(ways));
 }
 

@@ -22,8 +22,9 @@ using Json = nlohmann::ordered_json;
 using Keys = std::set<std::string_view>;
 
 constexpr int64_t kMaxSchemas = 10'000;
-constexpr int64_t kMaxMerged = 256;   // each copies its schemas
-constexpr size_t kMaxKeyBytes = 256;  // of keys that others must differ from
+constexpr int64_t kMostDivisor = 1000;  // each remainder is a rule
+constexpr int64_t kMaxMerged = 256;     // each copies its schemas
+constexpr size_t kMaxKeyBytes = 256;    // of keys that others must differ from
 
 // Keywords that say nothing of what is valid. Words nobody knows say nothing either.
 const Keys& constraint_keywords() {
@@ -140,8 +141,10 @@ class Reader {
   Result<Expression> of_type(const Place& place, const Json& type);
   Result<Expression> string(const Place& place);
   Result<Expression> number(const Place& place, bool is_whole);
+  Result<Expression> multiple(const Place& place, const IntegerBounds& bounds, bool is_whole);
   Result<Expression> array(const Place& place);
   Result<Expression> object(const Place& place);
+  Result<Expression> map(const Place& place);
   Result<Expression> members(const Place& place, const std::vector<std::pair<std::string, Expression>>& named,
                              const std::set<std::string>& required, std::optional<Expression> others);
   Result<Expression> other_key(const Place& place,
@@ -233,62 +236,16 @@ Result<Expression> Reader::reference(const Place& place) {
   return rule_of(rule);
 }
 
-// Whether no value can satisfy both: their types differ, or a property that both need has different values.
-bool are_apart(const Json& a, const Json& b) {
-  const auto values_of = [](const Json& schema) {
-    if (!schema.is_object()) return Json::array();
-    if (schema.contains("const")) return Json::array({schema["const"]});
-    return schema.contains("enum") && schema["enum"].is_array() ? schema["enum"] : Json::array();
-  };
-  const auto differ = [&](const Json& left, const Json& right) {
-    const Json x = values_of(left), y = values_of(right);
-    if (x.empty() || y.empty()) return false;
-    return std::ranges::none_of(x, [&](const Json& one) { return std::ranges::find(y, one) != y.end(); });
-  };
-  if (!a.is_object() || !b.is_object()) return false;
-  if (differ(a, b)) return true;
-  const auto type_of = [](const Json& schema) {
-    if (!schema.contains("type") || !schema["type"].is_string()) return std::string();
-    const auto type = schema["type"].get<std::string>();
-    return type == "integer" ? "number" : type;
-  };
-  const std::string type_a = type_of(a), type_b = type_of(b);
-  if (!type_a.empty() && !type_b.empty() && type_a != type_b) return true;
-  if (type_a != "object" || type_b != "object" || !a.contains("properties") || !b.contains("properties")) {
-    return false;
-  }
-  const auto needs = [](const Json& schema, const std::string& key) {
-    return schema.contains("required") && schema["required"].is_array() &&
-           std::ranges::find(schema["required"], Json(key)) != schema["required"].end();
-  };
-  for (const auto& [key, schema] : a["properties"].items()) {
-    const bool is_shared = needs(a, key) && needs(b, key) && b["properties"].contains(key);
-    if (is_shared && differ(schema, b["properties"][key])) return true;
-  }
-  return false;
-}
-
+// oneOf as anyOf, as llama.cpp has it: whether a second schema holds too is not looked at.
 Result<Expression> Reader::alternatives(const Place& place, std::string_view key) {
   PLM_TRY_STATUS(only(place, {key}));
   const Json& list = *place.find(key);
   if (!list.is_array() || list.empty()) return place.wrong(key, "a list of schemas");
-  std::vector<const Json*> seen;
   std::vector<Expression> ways;
   for (size_t i = 0; i < list.size(); ++i) {
     const std::string where = fmt::format("{}/{}/{}", place.where, key, i);
     PLM_TRY(Expression way, read(list[i], where, place.depth + 1));
     ways.push_back(std::move(way));
-    if (key != "oneOf") continue;
-    const Json* one = &list[i];
-    if (one->is_object() && one->contains("$ref") && (*one)["$ref"].is_string()) {
-      PLM_TRY(one, resolve(place, (*one)["$ref"].get<std::string>()));
-    }
-    for (const Json* before : seen) {
-      if (!are_apart(*before, *one)) {
-        return place.error("oneOf whose schemas cannot be told apart by a type, const or enum: use anyOf");
-      }
-    }
-    seen.push_back(one);
   }
   return choice_of(std::move(ways));
 }
@@ -397,7 +354,8 @@ Result<Expression> Reader::typed(const Place& place, std::string_view type) {
     if (!is_same) others.insert(one.keywords.begin(), one.keywords.end());
   }
   if (type == "object") {
-    PLM_TRY_STATUS(only(place, {"properties", "additionalProperties", "required"}, others));
+    PLM_TRY_STATUS(
+        only(place, {"properties", "patternProperties", "additionalProperties", "required"}, others));
     return object(place);
   }
   if (type == "array") {
@@ -409,7 +367,8 @@ Result<Expression> Reader::typed(const Place& place, std::string_view type) {
     return string(place);
   }
   if (type == "number" || type == "integer") {
-    PLM_TRY_STATUS(only(place, {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}, others));
+    PLM_TRY_STATUS(
+        only(place, {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}, others));
     return number(place, type == "integer");
   }
   PLM_TRY_STATUS(only(place, {}, others));
@@ -471,7 +430,27 @@ Result<Expression> Reader::number(const Place& place, bool is_whole) {
   if (bounds.least && bounds.most && *bounds.least > *bounds.most) {
     return place.error("no whole number lies between the bounds");
   }
+  if (place.find("multipleOf") != nullptr) return multiple(place, bounds, is_whole);
   return is_whole ? integer_between(bounds) : number_between(bounds);
+}
+
+Result<Expression> Reader::multiple(const Place& place, const IntegerBounds& bounds, bool is_whole) {
+  const Json& value = *place.find("multipleOf");
+  const double step = value.is_number() ? value.get<double>() : 0;
+  constexpr std::array<double, 6> kParts = {0.1, 0.01, 0.001, 0.0001, 0.00001, 0.000001};
+  for (size_t i = 0; i < kParts.size(); ++i) {
+    if (step != kParts[i]) continue;
+    return is_whole ? integer_between(bounds) : number_between(bounds, static_cast<int64_t>(i) + 1);
+  }
+  if (!(step >= 1 && step <= kMostDivisor) || std::floor(step) != step) {
+    return place.wrong(
+        "multipleOf",
+        fmt::format("a whole number from 1 to {}, or 0.1, 0.01 and so on to 0.000001", kMostDivisor));
+  }
+  auto multiples = multiples_of(grammar_, static_cast<int64_t>(step), bounds);
+  if (!multiples)
+    return place.error("multipleOf beside these bounds: no such number, or too many to tell apart");
+  return *std::move(multiples);
 }
 
 Result<Expression> Reader::array(const Place& place) {
@@ -504,7 +483,34 @@ Result<Expression> Reader::array(const Place& place) {
   return values_.array_of(std::move(heads), std::move(item), least, most);
 }
 
+// An object whose keys all have one pattern.
+Result<Expression> Reader::map(const Place& place) {
+  const Json& patterns = place.schema["patternProperties"];
+  const Json* more = place.find("additionalProperties");
+  if (!patterns.is_object()) return place.wrong("patternProperties", "an object");
+  const bool is_alone = place.find("properties") == nullptr && place.find("required") == nullptr;
+  if (patterns.size() != 1 || !is_alone || (more != nullptr && *more != false)) {
+    return place.error(
+        "patternProperties is supported with one pattern, without properties and required, and where "
+        "additionalProperties is false or not there");
+  }
+  const auto& pattern = patterns.begin().key();
+  auto key = parse_regex(pattern, RegexPlace::json_string);
+  if (!key.ok()) return place.error(key.error().message);
+  PLM_TRY(Expression value,
+          read(patterns.begin().value(), fmt::format("{}/patternProperties/{}", place.where, pattern),
+               place.depth + 1));
+  Expression quoted = sequence_of({text_of("\""), *std::move(key), text_of("\"")});
+  const Expression one =
+      rule_of(grammar_.add(place.where, values_.member(std::move(quoted), std::move(value))));
+  return values_.braces(optional_of(sequence_of({one, repeat_of(sequence_of({values_.comma(), one}), 0)})));
+}
+
 Result<Expression> Reader::object(const Place& place) {
+  if (const Json* patterns = place.find("patternProperties"); patterns != nullptr) {
+    const bool says_nothing = patterns->is_object() && patterns->empty();
+    if (!says_nothing) return map(place);
+  }
   std::vector<std::pair<std::string, Expression>> named;
   if (const Json* properties = place.find("properties"); properties != nullptr) {
     if (!properties->is_object()) return place.wrong("properties", "an object");

@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <random>
+#include <set>
+
 #include "../tokenizer/small_vocabularies.h"
 #include "grammar/gbnf.h"
 #include "grammar/json_schema.h"
@@ -119,6 +122,79 @@ TEST(Constraint, NeedsATokenThatEndsAnAnswer) {
   const auto made = Constraint::create(*parse_gbnf("root ::= \"a\""), TokenIndex::create(*tokenizer));
   ASSERT_FALSE(made.ok());
   EXPECT_EQ(made.error().kind, ErrorKind::unsupported);
+}
+
+// Masks are put together from what is known of tokens beforehand; byte by byte the same must come out.
+TEST(Matcher, AllowsTheTokensWhoseEveryByteFits) {
+  std::mt19937 random(7);
+  VocabularyData data = byte_level_vocabulary({});
+  const std::vector<std::string> pieces = {"a",
+                                           "b",
+                                           "Z",
+                                           "5",
+                                           "0",
+                                           " ",
+                                           "\"",
+                                           "\\",
+                                           "n",
+                                           ":",
+                                           ",",
+                                           "{",
+                                           "}",
+                                           "\n",
+                                           "\xc3\xa9",
+                                           "\xe4\xb8\xad",
+                                           "\xf0\x9f\x98\x80",
+                                           "\xc3",
+                                           "\xa9",
+                                           "\xe4\xb8",
+                                           "\x7f",
+                                           "\t"};
+  std::set<std::string> texts;
+  while (texts.size() < 3000) {
+    std::string text;
+    for (size_t n = 1 + random() % 30; n > 0; n -= std::min<size_t>(n, 1 + random() % 4)) {
+      text += pieces[random() % pieces.size()];
+    }
+    texts.insert(text);
+  }
+  for (const std::string& text : texts) add_token(data, text, kUserDefined);
+  data.eos_id = add_token(data, "</s>", kControl);
+  const auto tokenizer = Tokenizer::create(std::move(data));
+  ASSERT_TRUE(tokenizer.ok()) << tokenizer.error().message;
+  const auto index = TokenIndex::create(*tokenizer);
+  for (const char* schema :
+       {R"({"type": "string"})", R"({"type": "string", "maxLength": 6})",
+        R"({"type": "string", "minLength": 3, "maxLength": 40})",
+        R"({"type": "string", "pattern": "^[ab ]*$"})", R"({"type": "string", "pattern": "^[^a]{2,9}$"})",
+        R"({"type": "string", "pattern": "^[^\u4e2d]*$"})",
+        R"({"properties": {"a": {}, "b": {"type": "string"}}})", "true"}) {
+    const auto grammar = parse_json_schema(schema);
+    ASSERT_TRUE(grammar.ok()) << grammar.error().message;
+    const auto constraint = Constraint::create(*grammar, index);
+    ASSERT_TRUE(constraint.ok());
+    Matcher matcher(*constraint);
+    Automaton automaton((*constraint)->network());
+    Automaton::State state = *automaton.start();
+    for (int n = 0; n < 12; ++n) {
+      const auto allowed = matcher.allowed();
+      if (!allowed.ok()) break;
+      std::vector<std::pair<TokenId, Automaton::State>> fitting;
+      for (const auto& entry : index->entries()) {
+        Automaton::State reached = state;
+        for (size_t i = 0; i < entry.bytes.size() && reached != Automaton::kDead; ++i) {
+          reached = *automaton.step(reached, static_cast<uint8_t>(entry.bytes[i]));
+        }
+        ASSERT_EQ(allowed->is(entry.id), reached != Automaton::kDead)
+            << schema << " " << n << ": " << entry.bytes;
+        if (reached != Automaton::kDead) fitting.emplace_back(entry.id, reached);
+      }
+      if (fitting.empty()) break;
+      const auto& [id, reached] = fitting[random() % fitting.size()];
+      ASSERT_TRUE(matcher.accept(id).ok());
+      state = reached;
+    }
+  }
 }
 
 }  // namespace

@@ -154,7 +154,7 @@ TEST(JsonSchema, FollowsReferencesAlsoToItself) {
           {"2"}}});
 }
 
-TEST(JsonSchema, PutsTogetherAllOfAndKeepsOneOfApart) {
+TEST(JsonSchema, PutsTogetherAllOfAndTakesOneOfAsAnyOf) {
   check({{R"({"allOf": [{"type": "object", "properties": {"a": {"const": 1}}, "required": ["a"]},
                         {"properties": {"b": {"const": 2}}, "required": ["b"]}]})",
           {R"({"a":1,"b":2})"},
@@ -163,7 +163,43 @@ TEST(JsonSchema, PutsTogetherAllOfAndKeepsOneOfApart) {
                         {"type": "object", "properties": {"kind": {"const": "y"}}, "required": ["kind"]},
                         {"type": "null"}]})",
           {R"({"kind":"x"})", R"({"kind":"y"})", "null"},
-          {R"({"kind":"z"})"}}});
+          {R"({"kind":"z"})"}},
+         {R"({"oneOf": [{"type": "string"}, {"type": "string", "maxLength": 3}, {"type": "integer"}]})",
+          {R"("abcd")", R"("abc")", "5"},
+          {"null"}}});
+}
+
+TEST(JsonSchema, CountsMultiples) {
+  check({{R"({"type": "integer", "multipleOf": 7})",
+          {"0", "7", "-14", "700", "-49", "123456789012345678901235"},
+          {"1", "8", "-0", "07", "-5", "00", "7.0", "123456789012345678901234"}},
+         {R"({"type": "number", "multipleOf": 5, "minimum": 0})", {"0", "5", "10"}, {"-5", "3", "5.0"}},
+         {R"({"type": "integer", "multipleOf": 3, "exclusiveMinimum": 0})", {"3", "12"}, {"0", "-3", "4"}},
+         {R"({"type": "integer", "multipleOf": 3, "maximum": -2})", {"-3", "-12"}, {"0", "3", "-4"}},
+         {R"({"type": "integer", "multipleOf": 25, "minimum": 10, "maximum": 100})",
+          {"25", "50", "75", "100"},
+          {"0", "10", "125"}},
+         {R"({"type": "integer", "multipleOf": 1000, "minimum": -1000000, "maximum": -999000})",
+          {"-1000000", "-999000"},
+          {"0", "-998000"}},
+         {R"({"type": "integer", "multipleOf": 1})", {"0", "-12"}, {"0.5"}},
+         {R"({"type": "number", "multipleOf": 0.01})", {"0", "1.5", "-12.25", "3"}, {"1.255", "1e5"}},
+         {R"({"type": "number", "multipleOf": 0.1, "minimum": 0, "maximum": 2})",
+          {"0.5", "2"},
+          {"0.25", "2.1"}},
+         {R"({"type": "integer", "multipleOf": 0.01})", {"5"}, {"5.1"}}});
+}
+
+TEST(JsonSchema, KeepsKeysToOnePattern) {
+  check({{R"({"type": "object", "patternProperties": {"^[a-z]{2}$": {"type": "integer"}}})",
+          {"{}", R"({"ab":1})", R"({"ab":1,"cd":2})"},
+          {R"({"a":1})", R"({"ab":"x"})", R"({"abc":1})", R"({"ab":1,})"}},
+         {R"({"patternProperties": {"^x-": {}}, "additionalProperties": false})",
+          {R"({"x-y":null})"},
+          {R"({"y":null})"}},
+         {R"({"type": "object", "patternProperties": {}, "properties": {"a": {"const": 1}}})",
+          {R"({"a":1})"},
+          {}}});
 }
 
 TEST(JsonSchema, NamesWhatItCannotKeep) {
@@ -176,9 +212,23 @@ TEST(JsonSchema, NamesWhatItCannotKeep) {
       {R"({"type": 5})", "#/type: found number"},
       {R"({"type": []})", "#/type"},
       {R"({"properties": {"a": {"not": {}}}})", "#/properties/a: the keyword not is not supported"},
-      {R"({"type": "object", "patternProperties": {}})", "patternProperties"},
+      {R"({"type": "object", "patternProperties": 5})", "#/patternProperties"},
+      {R"({"patternProperties": {"a": {}, "b": {}}})", "with one pattern"},
+      {R"({"patternProperties": {"a": {}}, "properties": {"b": {}}})", "with one pattern"},
+      {R"({"patternProperties": {"a": {}}, "additionalProperties": true})", "with one pattern"},
+      {R"x({"patternProperties": {"(": {}}})x", "pattern"},
+      {R"({"if": {}, "then": {}})", "the keyword if is not supported"},
       {R"({"type": "array", "uniqueItems": true})", "uniqueItems"},
-      {R"({"type": "integer", "multipleOf": 2})", "multipleOf"},
+      {R"({"type": "integer", "multipleOf": 0})", "#/multipleOf"},
+      {R"({"type": "integer", "multipleOf": -2})", "#/multipleOf"},
+      {R"({"type": "number", "multipleOf": 2.5})", "#/multipleOf"},
+      {R"({"type": "integer", "multipleOf": 1e9})", "#/multipleOf"},
+      {R"({"type": "integer", "multipleOf": "2"})", "#/multipleOf"},
+      {R"({"type": "integer", "multipleOf": 7, "minimum": 100})", "multipleOf beside these bounds"},
+      {R"({"type": "integer", "multipleOf": 7, "minimum": 1, "maximum": 5})",
+       "multipleOf beside these bounds"},
+      {R"({"type": "integer", "multipleOf": 7, "minimum": 0, "maximum": 1e15})",
+       "multipleOf beside these bounds"},
       {R"({"type": "integer", "minimum": 3, "maximum": 2})", "no whole number"},
       {R"({"type": "integer", "minimum": 1e300})", "#/minimum"},
       {R"({"type": "string", "minLength": -1})", "#/minLength"},
@@ -189,7 +239,6 @@ TEST(JsonSchema, NamesWhatItCannotKeep) {
       {R"({"type": "string", "pattern": 5})", "#/pattern"},
       {R"({"anyOf": []})", "#/anyOf"},
       {R"({"anyOf": [{}], "type": "string"})", "type is not supported here"},
-      {R"({"oneOf": [{"type": "string"}, {"type": "string", "maxLength": 3}]})", "told apart"},
       {R"({"allOf": [{"type": "string"}, {"type": "integer"}]})", "two different values of type"},
       {R"({"allOf": [{"properties": {"a": {}}, "additionalProperties": false}, {"properties": {"b": {}}}]})",
        "additionalProperties in one of several"},
