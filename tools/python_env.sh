@@ -1,10 +1,38 @@
 #!/usr/bin/env bash
-# Makes .venv, the project's own Python environment for the tests, from tools/requirements-test.txt.
-# Does nothing when it is up to date. A llama.cpp that does not build is no failure: the reason goes
-# to .venv/llama-cpp-python.missing, which the tests show when they skip.
+# Makes .venv, the project's own Python environment for the tests, from tools/requirements-test.txt, and .venv-eval, of
+# lm-evaluation-harness alone, from tools/requirements-eval.txt. Does nothing with what is up to date. A llama.cpp that
+# does not build is no failure: the reason goes to .venv/llama-cpp-python.missing, which the tests show when they skip.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 cd "$plm_root"
+
+# .venv-eval is a link to where all checkouts share it: it is large, and knows nothing of the checkout. Where lm-eval cannot
+# be had, its test skips.
+make_eval() {
+  local requirements=tools/requirements-eval.txt key folder
+  key=$({ cat "$requirements"; python3 -c 'import sys; print(sys.version, sys.prefix)'; } | cksum | cut -d' ' -f1)
+  folder=$PLM_CACHE/venv-eval/$key
+  mkdir -p "$PLM_CACHE/venv-eval"
+  (
+    flock 9
+    if [ -e "$folder/plm-done" ]; then
+      echo "python: .venv-eval is up to date"
+      exit 0
+    fi
+    echo "python: installing into .venv-eval by pip: $(sed -e 's/#.*//' -e '/^ *$/d' "$requirements" | tr '\n' ' ')"
+    rm -rf "$folder"
+    python3 -m venv "$folder"
+    if "$folder/bin/python" -m pip --disable-pip-version-check --cache-dir "$PLM_CACHE/pip" install --quiet \
+         -r "$requirements"; then
+      touch "$folder/plm-done"
+    else
+      echo "python: lm-eval could not be installed; its test will skip"
+      rm -rf "$folder"
+    fi
+  ) 9>"$PLM_CACHE/venv-eval/lock"
+  [ -d .venv-eval ] && [ ! -L .venv-eval ] || ln -sfn "$folder" .venv-eval
+}
+make_eval
 
 requirements=tools/requirements-test.txt
 # The wheel of llama.cpp is built with -march=native, so it belongs to one kind of CPU and Python.

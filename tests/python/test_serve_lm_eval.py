@@ -1,20 +1,18 @@
-"""lm-evaluation-harness scores a model through `plm serve`, which is its tokenizer too.
-
-It brings half a gigabyte of other packages, so it is not in requirements-test.txt but in requirements-eval.txt:
-    .venv/bin/pip install -r tools/requirements-eval.txt
+"""lm-evaluation-harness scores a model through `plm serve`, which is its tokenizer too. It is a program of its own, in .venv-eval
+(tools/python_env.sh).
 """
 
-import importlib.util
 import json
 import os
 import subprocess
-import sys
+from pathlib import Path
 
 import pytest
 from plm_server import Server
 
-if importlib.util.find_spec("lm_eval") is None:
-    pytest.skip("lm_eval is not installed (tools/requirements-eval.txt)", allow_module_level=True)
+LM_EVAL = Path(__file__).resolve().parents[2] / ".venv-eval" / "bin" / "lm_eval"
+if not LM_EVAL.exists():
+    pytest.skip("lm_eval is not installed (tools/python_env.sh)", allow_module_level=True)
 
 QUESTIONS = [
     {"question": "Once upon a", "choices": ["time", "zzkq bb"], "answer": 0},
@@ -58,7 +56,7 @@ def results(plm, tmp_path_factory):
     with Server(plm, "-np", 4) as server:
         model = f"model=story,base_url={server.url}/v1/completions,tokenizer_backend=remote,max_length=256,num_concurrent=4"
         done = subprocess.run(
-            [sys.executable, "-m", "lm_eval", "--model", "local-completions", "--model_args", model, "--tasks",
+            [LM_EVAL, "--model", "local-completions", "--model_args", model, "--tasks",
              "tiny_choices,tiny_writing", "--include_path", folder, "--output_path", folder / "out", "--log_samples"],
             env=environment, cwd=folder, capture_output=True, text=True,
         )  # fmt: skip
