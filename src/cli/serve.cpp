@@ -41,7 +41,7 @@ class ServeCommand : public Command {
   std::string slot_folder_;
   std::vector<std::string> api_keys_, cors_origins_;
   int port_ = 8080, n_slots_ = 4;
-  int64_t timeout_ = 600, max_waiting_ = 64, cache_mib_ = 1024;
+  int64_t timeout_ = 600, ping_seconds_ = 30, max_waiting_ = 64, cache_mib_ = 1024;
   bool shows_slots_ = true, shows_metrics_ = false, logs_ = true;
 };
 
@@ -65,6 +65,9 @@ void ServeCommand::add_options(CLI::App& app) {
       ->check(within(int64_t{0}, int64_t{100'000}));
   add("--timeout", timeout_, "(-to) seconds a request may wait for a slot, and a client for its reader", "N")
       ->check(within(int64_t{1}, int64_t{86'400}));
+  add("--sse-ping-interval", ping_seconds_,
+      "seconds between signs of life in a stream that is silent; 0: none", "N")
+      ->check(within(int64_t{0}, int64_t{86'400}));
   add("--cache-ram", cache_mib_, "(-cram) MiB for the rows of earlier prompts; 0: none", "N")
       ->check(within(int64_t{0}, int64_t{1} << 30));
   add("--slot-save-path", slot_folder_, "folder in which POST /slots/ID?action=save keeps slots", "FOLDER")
@@ -143,6 +146,7 @@ Result<server::ApiOptions> ServeCommand::api_options(runtime::Engine& engine) co
   options.shows_slots = shows_slots_;
   options.shows_metrics = shows_metrics_;
   options.patience = std::chrono::seconds(timeout_);
+  options.ping_interval = std::chrono::seconds(ping_seconds_);
   options.slot_save_path = slot_folder_;
   if (!slot_folder_.empty() || prompt_cache_.is_on()) {
     PLM_TRY(options.slot_shape, scheduler::slot_shape(engine));

@@ -142,6 +142,10 @@ std::span<const Api::Route> Api::routes() {
   static constexpr std::array kRoutes = {
       Route{"POST", "/v1/completions", &Api::completions},
       Route{"POST", "/v1/chat/completions", &Api::chat_completions},
+      Route{"POST", "/completion", &Api::native_completion},
+      Route{"POST", "/infill", &Api::infill},
+      Route{"POST", "/rerank", &Api::rerank},
+      Route{"POST", "/v1/rerank", &Api::rerank},
       Route{"POST", "/v1/responses", &Api::responses},
       Route{"POST", "/v1/messages", &Api::messages},
       Route{"POST", "/v1/messages/count_tokens", &Api::count_tokens},
@@ -254,8 +258,13 @@ namespace {
 // Reads answers and writes them, as they come or at the end.
 class Teller {
  public:
-  Teller(Exchange& exchange, const Generation& generation, AnswerFormat& format, size_t n_answers)
-      : exchange_(exchange), generation_(generation), format_(format), answers_(n_answers) {}
+  Teller(Exchange& exchange, const Generation& generation, AnswerFormat& format, size_t n_answers,
+         std::chrono::seconds ping_interval)
+      : exchange_(exchange),
+        generation_(generation),
+        format_(format),
+        answers_(n_answers),
+        ping_interval_(ping_interval) {}
 
   bool show(size_t index, Piece piece, const Outcome* outcome) {
     if (outcome != nullptr) return end(index, *outcome);
@@ -268,9 +277,9 @@ class Teller {
   }
 
   bool idle() {
-    constexpr std::chrono::seconds kPingAfter{30};
     if (exchange_.reply.is_client_gone()) return false;
-    if (!exchange_.reply.is_started() || Clock::now() - last_write_ < kPingAfter) return true;
+    if (!exchange_.reply.is_started() || ping_interval_.count() == 0) return true;
+    if (Clock::now() - last_write_ < ping_interval_) return true;
     return write(": ping\n\n");
   }
 
@@ -317,6 +326,7 @@ class Teller {
   const Generation& generation_;
   AnswerFormat& format_;
   std::vector<Whole> answers_;
+  std::chrono::seconds ping_interval_;
   Clock::time_point last_write_ = Clock::now();
 };
 
@@ -334,7 +344,7 @@ void Api::answer(Exchange& exchange, const Generation& generation,
   }
   auto answers = submit(exchange, std::move(requests));
   if (answers.empty()) return;
-  Teller teller(exchange, generation, format, answers.size());
+  Teller teller(exchange, generation, format, answers.size(), options_.ping_interval);
   Choices choices(std::move(answers));
   const bool is_complete =
       choices.read([&](size_t index, Piece piece,

@@ -28,8 +28,10 @@ struct ApiOptions {
   scheduler::Pooling pooling = scheduler::Pooling::mean;
   bool shows_slots = true, shows_metrics = false;
   std::chrono::seconds patience{600};  // for a slot
-  std::string slot_save_path;          // folder of saved slots; empty: none are saved
-  scheduler::SlotShape slot_shape;     // of the engine, where there is a folder
+  // Between two signs of life in a stream that is silent; 0: none.
+  std::chrono::seconds ping_interval{30};
+  std::string slot_save_path;       // folder of saved slots; empty: none are saved
+  scheduler::SlotShape slot_shape;  // of the engine, where there is a folder
 };
 
 // One request, what was read of it, and its reply.
@@ -65,6 +67,9 @@ class Api {
 
  private:
   void completions(Exchange& exchange) const;
+  void native_completion(Exchange& exchange) const;
+  void infill(Exchange& exchange) const;
+  void rerank(Exchange& exchange) const;
   void chat_completions(Exchange& exchange) const;
   void responses(Exchange& exchange) const;
   void messages(Exchange& exchange) const;
@@ -83,6 +88,12 @@ class Api {
   void tokenizer_info(Exchange& exchange) const;
   void openapi(Exchange& exchange) const;
 
+  // The field "prompt": one or several, as text and as tokens.
+  struct Prompts {
+    std::vector<std::vector<tokenizer::TokenId>> ids;
+    std::vector<std::string> texts;
+  };
+  Result<Prompts> read_prompts(const Fields& fields) const;
   // The texts that `format` shapes, for each prompt n of them.
   void answer(Exchange& exchange, const Generation& generation,
               const std::vector<std::vector<tokenizer::TokenId>>& prompts, AnswerFormat& format) const;

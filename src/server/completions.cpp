@@ -9,7 +9,6 @@ namespace {
 using scheduler::Outcome;
 using scheduler::Piece;
 using scheduler::ScoredToken;
-using tokenizer::TokenId;
 using tokenizer::Tokenizer;
 
 struct CompletionShape {
@@ -133,6 +132,31 @@ constexpr std::string_view kPromptForms = "a string, a list of strings, token id
 
 }  // namespace
 
+Result<Api::Prompts> Api::read_prompts(const Fields& fields) const {
+  const Json* prompt = fields.find("prompt");
+  if (prompt == nullptr) return fields.wrong("prompt", kPromptForms);
+  const bool is_list = prompt->is_array() && !prompt->empty() && !(*prompt)[0].is_number();
+  const Json given = is_list ? *prompt : Json::array({*prompt});
+  if (std::ssize(given) > kMaxPrompts) {
+    return fields.wrong("prompt", fmt::format("at most {} prompts", kMaxPrompts));
+  }
+  Prompts read;
+  for (const Json& one : given) {
+    if (one.is_string()) {
+      PLM_TRY(auto tokens, prompt_tokens(one.get_ref<const std::string&>()));
+      read.texts.push_back(one.get<std::string>());
+      read.ids.push_back(std::move(tokens));
+    } else if (one.is_array() && !one.empty()) {
+      PLM_TRY(auto tokens, read_token_ids(one, "prompt", tokenizer()));
+      read.texts.push_back(tokenizer().decode(tokens));
+      read.ids.push_back(std::move(tokens));
+    } else {
+      return fields.wrong("prompt", kPromptForms);
+    }
+  }
+  return read;
+}
+
 void Api::completions(Exchange& exchange) const {
   const auto work = [&]() -> Status {
     const Fields fields(exchange.body);
@@ -149,34 +173,16 @@ void Api::completions(Exchange& exchange) const {
     generation.request.n_top = static_cast<int>(n_top);
     generation.request.scores_prompt = echoes && n_top >= 0;
 
-    const Json* prompt = fields.find("prompt");
-    if (prompt == nullptr) return fields.wrong("prompt", kPromptForms);
-    const bool is_list = prompt->is_array() && !prompt->empty() && !(*prompt)[0].is_number();
-    const Json prompts = is_list ? *prompt : Json::array({*prompt});
-    if (std::ssize(prompts) > kMaxPrompts)
-      return fields.wrong("prompt", fmt::format("at most {} prompts", kMaxPrompts));
-    std::vector<std::vector<TokenId>> ids;
+    PLM_TRY(Prompts prompts, read_prompts(fields));
     CompletionShape shape{.id = new_id("cmpl-"),
                           .model = options_.model_name,
                           .tells_logprobs = n_top >= 0,
                           .includes_usage = generation.includes_usage,
                           .n = generation.n,
                           .echoes = {}};
-    for (const Json& one : prompts) {
-      if (one.is_string()) {
-        PLM_TRY(auto tokens, prompt_tokens(one.get_ref<const std::string&>()));
-        ids.push_back(std::move(tokens));
-        if (echoes) shape.echoes.push_back(one.get<std::string>());
-      } else if (one.is_array() && !one.empty()) {
-        PLM_TRY(auto tokens, read_token_ids(one, "prompt", tokenizer()));
-        if (echoes) shape.echoes.push_back(tokenizer().decode(tokens));
-        ids.push_back(std::move(tokens));
-      } else {
-        return fields.wrong("prompt", kPromptForms);
-      }
-    }
+    if (echoes) shape.echoes = std::move(prompts.texts);
     CompletionFormat format(std::move(shape), tokenizer());
-    answer(exchange, generation, ids, format);
+    answer(exchange, generation, prompts.ids, format);
     return {};
   };
   if (const Status status = work(); !status.ok()) exchange.fail(status.error());

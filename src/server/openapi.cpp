@@ -19,6 +19,7 @@ struct Described {
 // Of the routes. One that is not named here takes no body and gives an object.
 constexpr std::array kDescribed = {
     Described{"/v1/completions", "CompletionRequest", "Completion", true},
+    Described{"/completion", "NativeRequest", "NativeCompletion", true},
     Described{"/v1/chat/completions", "ChatRequest", "ChatCompletion", true},
     Described{"/v1/responses", "ResponseRequest", "Response", true},
     Described{"/v1/messages", "MessagesRequest", "AnthropicMessage", true},
@@ -76,6 +77,7 @@ Json operation(const Api::Route& route) {
 void Api::openapi(Exchange& exchange) const {
   Json paths = Json::object();
   for (const Route& route : routes()) {
+    if (route.answer == &Api::infill || route.answer == &Api::rerank) continue;  // which say no to all
     paths[std::string(route.path)][route.method == "GET" ? "get" : "post"] = operation(route);
   }
   Json schemas = request_schemas({.vocabulary_size = static_cast<int64_t>(tokenizer().vocabulary_size()),

@@ -125,6 +125,9 @@ Json request_schemas(const SchemaLimits& limits) {
       {"n", whole(1, kMaxChoices)}, {"echo", flag()}, {"logprobs", whole(0, kMaxTopLogprobs)}};
   Json schemas = {
       {"CompletionRequest", object({{"prompt", prompt_forms(limits)}}, with(fields, of_completion))},
+      {"NativeRequest",
+       object({{"prompt", prompt_forms(limits)}},
+              with(fields, {{"n", whole(1, kMaxChoices)}, {"n_probs", whole(0, kMaxTopLogprobs)}}))},
       {"EmbeddingsRequest",
        object({{"input", prompt_forms(limits)}}, {{"encoding_format", one_of_words({"float", "base64"})}})},
       {"TokenizeRequest",
@@ -146,7 +149,17 @@ Json reply_schemas() {
   Json message = object({{"role", constant("assistant")}, {"content", or_null(text())}});
   message["properties"]["tool_calls"] = list(call);
   const Json token = any_of({whole(), object({{"id", whole()}, {"piece", text()}})});
+  const Json native = object({{"index", whole()},
+                              {"content", text()},
+                              {"stop", flag()},
+                              {"stop_type", one_of_words({"eos", "word", "limit"})},
+                              {"stopping_word", text()},
+                              {"tokens_predicted", whole()},
+                              {"tokens_evaluated", whole()},
+                              {"tokens_cached", whole()},
+                              {"timings", of_type("object")}});
   Json schemas = {
+      {"NativeCompletion", any_of({native, list(native)})},
       {"Error", object({{"error", object({{"code", whole()}, {"message", text()}, {"type", text()}})}})},
       {"Event", object({{"data", text()}}, {{"event", text()}})},
       {"Completion", completion("text_completion", {{"text", text()}})},

@@ -80,6 +80,27 @@ def test_a_stream_is_the_same_text_in_parts(client):
     assert chunks[-1].choices[0].finish_reason in ("stop", "length")
 
 
+def test_llama_cpps_own_completion_has_its_form(server, client):
+    ask = {"prompt": "Once upon a time", "n_predict": 12, "temperature": 0}
+    reply = server.ok("/completion", ask)
+    openais = client.completions.create(model="story", prompt="Once upon a time", max_tokens=12, temperature=0)
+    assert reply["content"] == openais.choices[0].text and reply["stop"] is True and reply["stop_type"] == "limit"
+    assert reply["tokens_predicted"] == reply["timings"]["predicted_n"] == 12
+    assert reply["tokens_evaluated"] == reply["timings"]["prompt_n"] + reply["timings"]["cache_n"] == openais.usage.prompt_tokens
+    word = reply["content"][6:9]
+    stopped = server.ok("/completion", ask | {"stop": [word]})
+    assert (stopped["stop_type"], stopped["stopping_word"], stopped["content"]) == ("word", word, reply["content"][:6])
+    events = [json.loads(line[6:]) for line in server.ok("/completion", ask | {"stream": True}).splitlines() if line]
+    assert "".join(event["content"] for event in events) == reply["content"]
+    assert [event["stop"] for event in events] == [False] * (len(events) - 1) + [True]
+    several = server.ok("/completion", ask | {"prompt": ["A", [1, 2]], "n_probs": 2, "n_predict": 2})
+    assert [one["index"] for one in several] == [0, 1]
+    assert [len(token["top_logprobs"]) for token in several[1]["completion_probabilities"]] == [2, 2]
+    for path in ("/infill", "/rerank", "/v1/rerank"):
+        status, reply, _ = server.ask(path, {"query": "a"})
+        assert status == 501 and "not supported" in reply["error"]["message"]
+
+
 def test_a_stop_text_ends_an_answer_before_it(client):
     options = dict(model="story", prompt="Once upon a time", temperature=0, max_tokens=40)
     text = client.completions.create(**options).choices[0].text
