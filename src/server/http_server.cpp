@@ -11,8 +11,8 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <exception>
 #include <new>
-#include <system_error>
 
 namespace plm::server {
 
@@ -94,23 +94,33 @@ void HttpServer::accept_loop() {
       if (errno == EMFILE || errno == ENFILE) std::this_thread::sleep_for(kGlance);
       continue;
     }
-    std::unique_ptr<ByteStream> stream = options_.tls ? options_.tls->stream(fd) : plain_stream(fd);
-    {
-      const std::lock_guard lock(mutex_);
-      if (n_connections_ >= options_.max_connections) continue;  // closes it
-      ++n_connections_;
-    }
     try {
-      std::thread([this, stream = std::move(stream)]() mutable {
-        serve(std::move(stream));
-        const std::lock_guard lock(mutex_);
-        --n_connections_;
-        left_.notify_all();
-      }).detach();
-    } catch (const std::system_error&) {  // no thread to be had
+      begin_connection(fd);
+    } catch (const std::exception&) {
+      // No memory or no thread for it: it is closed, and those who hold them will go.
+      std::this_thread::sleep_for(kGlance);
+    }
+  }
+}
+
+void HttpServer::begin_connection(int fd) {
+  std::unique_ptr<ByteStream> stream = options_.tls ? options_.tls->stream(fd) : plain_stream(fd);
+  {
+    const std::lock_guard lock(mutex_);
+    if (n_connections_ >= options_.max_connections) return;  // closes it
+    ++n_connections_;
+  }
+  try {
+    std::thread([this, stream = std::move(stream)]() mutable {
+      serve(std::move(stream));
       const std::lock_guard lock(mutex_);
       --n_connections_;
-    }
+      left_.notify_all();
+    }).detach();
+  } catch (...) {
+    const std::lock_guard lock(mutex_);
+    --n_connections_;
+    throw;
   }
 }
 

@@ -96,6 +96,7 @@ class HttpServer {
   HttpServer(HttpServerOptions options, Handler handler, FaultHandler fault_handler);
   Status bind();
   void accept_loop();
+  void begin_connection(int fd);
   void serve(std::unique_ptr<ByteStream> stream);
   bool serve_one(ByteStream& stream, std::string& bytes);
   void refuse(ByteStream& stream, const HttpFault& fault);

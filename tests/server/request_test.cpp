@@ -43,6 +43,14 @@ TEST(JsonBody, IsAnObjectWithinLimits) {
   EXPECT_TRUE(parse_json_object(nested(kMaxJsonDepth - 1)).ok());
   EXPECT_FALSE(parse_json_object(nested(kMaxJsonDepth)).ok());
   EXPECT_FALSE(parse_json_object(std::string(1 << 20, '[')).ok());
+  const auto list_of = [](size_t n) {
+    std::string text = R"({"a": [0)";
+    for (size_t i = 1; i < n; ++i) text += ",0";
+    return text + "]}";
+  };
+  EXPECT_TRUE(parse_json_object(list_of(1'000'000)).ok());
+  EXPECT_NE(parse_json_object(list_of(2'000'000)).error().message.find("more than 2000000 values"),
+            std::string::npos);
 }
 
 TEST(JsonFields, AreNamedInErrorsWithWhatWasFound) {

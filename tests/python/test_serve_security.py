@@ -1,0 +1,71 @@
+"""What broke other servers, sent to `plm serve` (docs/security.md)."""
+
+import gzip
+
+import pytest
+from plm_server import Server
+
+
+@pytest.fixture(scope="module")
+def server(plm, tmp_path_factory):
+    with Server(plm, "-np", 2, "--slot-save-path", tmp_path_factory.mktemp("slots")) as running:
+        yield running
+        assert running.is_alive()
+
+
+def test_numbers_that_shift_a_context_change_nothing(server):
+    """CVE-2026-21869: a negative n_discard wrote outside of a buffer."""
+    plain = {"prompt": "Once upon a time", "max_tokens": 4, "temperature": 0}
+    text = server.ok("/v1/completions", plain)["choices"][0]["text"]
+    for field in ("n_discard", "n_keep", "id_slot", "n_cache_reuse", "n_indent", "t_max_predict_ms"):
+        for value in (-1, -(2**31), -(2**63), 2**63, 1e300, "x", None, []):
+            status, reply, _ = server.ask("/v1/completions", plain | {field: value})
+            assert status == 400 or reply["choices"][0]["text"] == text, (field, value)
+
+
+def test_a_bomb_that_is_packed_is_not_unpacked(server):
+    bomb = gzip.compress(b'{"prompt": "' + b"a" * 50_000_000 + b'"}')
+    for encoding in ("gzip", "deflate", "br"):
+        assert server.ask("/v1/completions", bomb, headers={"Content-Encoding": encoding})[0] in (400, 415)
+
+
+def test_a_body_beyond_the_limit_is_refused_before_it_is_read(server):
+    head = b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
+    for n in (16 * 2**20 + 1, 2**31, 2**32, 2**63):
+        assert server.raw(head % n)[:13] in (b"HTTP/1.1 413 ", b"HTTP/1.1 400 "), n
+
+
+def test_nothing_is_managed_without_the_key(plm, tmp_path):
+    """CVE-2025-63389: management without authentication."""
+    with Server(plm, "--api-key", "secret", "--metrics", "--slot-save-path", tmp_path) as locked:
+        document = locked.ok("/openapi.json", headers={"X-Api-Key": "secret"})
+        assert len(document["paths"]) > 15
+        for path, operations in document["paths"].items():
+            for method in operations:
+                body = {} if method == "post" else None
+                expected = {200} if path in ("/health", "/v1/health") else {401}
+                asked = path.replace("{id}", "0") + ("?action=save" if "{id}" in path else "")
+                assert locked.ask(asked, body)[0] in expected, path
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_no_name_of_a_slot_leaves_its_folder(server):
+    names = ["../x", "/etc/passwd", "a/b", "..", ".", ".hidden", "", "a\0b", "a\\b", "C:x", "x" * 129, "é", "a b", "a\n", "/dev/random"]
+    for name in names:
+        for action in ("save", "restore"):
+            status, reply, _ = server.ask(f"/slots/0?action={action}", {"filename": name})
+            assert status == 400 and "filename" in reply["error"]["message"], (action, name)
+
+
+def test_a_device_is_neither_a_model_nor_a_cache(plm, tmp_path):
+    """CVE-2024-39721: /dev/random as a path was read for ever."""
+    for path in ("/dev/random", "/dev/zero", "/dev/null", str(tmp_path)):
+        assert plm.run("serve", "--port", 0, "-m", path).returncode == 1, path
+        assert plm.run("serve", "--port", 0, "--prompt-cache", path).returncode == 1, path
+
+
+def test_templates_of_a_request_reach_nothing_outside(server):
+    """CVE-2024-34359: a chat template ran Python. A request's text and variables are data, never a template."""
+    attack = "{{ ''.__class__.__mro__[1].__subclasses__() }}{% for x in range(999999999) %}{% endfor %}"
+    body = {"messages": [{"role": "user", "content": attack}], "chat_template_kwargs": {"x": attack}, "chat_template": attack}
+    assert attack in server.ok("/apply-template", body)["prompt"]
