@@ -13,11 +13,13 @@ def start(arguments, *flags):
     command = [arguments.plm, "serve", "--port", "0", *map(str, flags)]
     command += ["-m", arguments.model] if arguments.model else []
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    said = []
     for line in process.stderr:
+        said.append(line)
         if found := re.search(r"listening on \w+://\S+:(\d+)$", line.strip()):
             threading.Thread(target=process.stderr.read, daemon=True).start()
             return process, int(found.group(1))
-    raise SystemExit("plm serve did not start")
+    raise SystemExit(f"plm serve did not start: {''.join(said)}")
 
 
 def start_llama_server(program, model, n_slots, context, n_threads):
