@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Crowds, quitters, slow readers and nonsense for `plm serve`, for a while.
 
-    tools/serve_soak.py [--plm build/bin/plm] [-m MODEL] [--clients 64] [--seconds 180]
+    tools/serve_soak.py [--plm build/bin/plm] [-m MODEL] [--clients 64] [--seconds 180] [-- FLAG OF PLM SERVE...]
 
 Every client goes on asking: completions and chats, whole and streamed, embeddings, tokens; it leaves in the midst of
 some, reads others a few bytes at a time, and sends requests that are none. What the server answers must be what the
@@ -179,9 +179,10 @@ def main():
     parser.add_argument("--slots", type=int, default=8)
     parser.add_argument("--cache", type=int, default=8, help="MiB for earlier prompts: soon full, as it would be in days")
     parser.add_argument("--growth", type=float, default=2.0, help="per cent of memory, above what it was after a third")
+    parser.add_argument("flags", nargs="*", help="more for plm serve, behind --")
     arguments = parser.parse_args()
     process, port = start(arguments, "-np", arguments.slots, "-c", 512, "--metrics", "--no-log-requests", "--max-queue", 48,
-                          "-cram", arguments.cache)
+                          "-cram", arguments.cache, *arguments.flags)
     soak = Soak(port, arguments.seconds)
     threads = [threading.Thread(target=soak.live, args=(seed,)) for seed in range(arguments.clients)]
     for thread in threads:
