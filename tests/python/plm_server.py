@@ -10,6 +10,14 @@ import urllib.error
 import urllib.request
 
 
+# What a tool takes that is told of the weather.
+WEATHER = {
+    "type": "object",
+    "properties": {"place": {"enum": ["Rome", "Oslo"]}, "days": {"type": "integer", "minimum": 1, "maximum": 9}},
+    "required": ["place", "days"],
+}
+
+
 class Server:
     """Starts on a port the system chooses; ends with the `with` block."""
 

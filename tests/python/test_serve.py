@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 from chat_templates import TEMPLATES, TOOLS
 from hf_jinja import environment
-from plm_server import Server
+from plm_server import WEATHER, Server
 
 openai = pytest.importorskip("openai", reason="the openai client is not installed")
 
@@ -386,13 +386,8 @@ def test_tools_are_called(plm, tmp_path):
         "{% for t in tools %}{{ t.function.name }} {% endfor %}{% for m in messages %}"
         "{{ m.role }}: {{ m.content or m.tool_calls[0].function.arguments }}\n{% endfor %}"
     )
-    schema = {
-        "type": "object",
-        "properties": {"place": {"enum": ["Rome", "Oslo"]}, "days": {"type": "integer", "minimum": 1, "maximum": 9}},
-        "required": ["place", "days"],
-    }
     tools = [
-        {"type": "function", "function": {"name": "weather", "description": "of a place", "parameters": schema}},
+        {"type": "function", "function": {"name": "weather", "description": "of a place", "parameters": WEATHER}},
         {"type": "function", "function": {"name": "time"}},
     ]
     messages = [{"role": "user", "content": "How is the weather?"}]
@@ -406,7 +401,7 @@ def test_tools_are_called(plm, tmp_path):
         assert choice.finish_reason == "tool_calls" and choice.message.content is None
         call = choice.message.tool_calls[0]
         assert call.type == "function" and call.function.name == "weather" and call.id
-        jsonschema.validate(json.loads(call.function.arguments), schema)
+        jsonschema.validate(json.loads(call.function.arguments), WEATHER)
 
         parts = list(client.chat.completions.create(**common, tool_choice=named, stream=True))
         deltas = [d for p in parts for d in p.choices[0].delta.tool_calls or []]

@@ -4,7 +4,7 @@ import json
 
 import jsonschema
 import pytest
-from plm_server import Server
+from plm_server import WEATHER, Server
 
 openai = pytest.importorskip("openai", reason="the openai client is not installed")
 anthropic = pytest.importorskip("anthropic", reason="the anthropic client is not installed")
@@ -14,11 +14,6 @@ TEMPLATE = (
     "{% for t in tools or [] %}{{ t.function.name }} {% endfor %}{% for m in messages %}{{ m.role }}: {{ m.content }}"
     "{% for c in m.tool_calls or [] %}{{ c.function.name }} {{ c.function.arguments.place }}{% endfor %}\n{% endfor %}"
 )
-SCHEMA = {
-    "type": "object",
-    "properties": {"place": {"enum": ["Rome", "Oslo"]}, "days": {"type": "integer", "minimum": 1, "maximum": 9}},
-    "required": ["place", "days"],
-}
 QUESTION = {"role": "user", "content": "How is the weather?"}
 # What a model that was told of tools may write of its own accord.
 TALK = r"""root ::= "Let me see.\n<tool_call>\n{\"name\": \"weather\", \"arguments\": {\"place\": \"Rome\", \"days\": 2}}\n</tool_call>\n<tool_call>\n{\"name\": \"time\"}\n</tool_call>" """
@@ -38,7 +33,7 @@ def server(plm, tmp_path_factory):
 def responses(server):
     with openai.OpenAI(base_url=server.url + "/v1", api_key="none", max_retries=0, timeout=120) as client:
         tools = [
-            {"type": "function", "name": "weather", "description": "of a place", "parameters": SCHEMA, "strict": True},
+            {"type": "function", "name": "weather", "description": "of a place", "parameters": WEATHER, "strict": True},
             {"type": "function", "name": "time", "parameters": {"type": "object"}, "strict": False},
         ]
 
@@ -57,7 +52,7 @@ def responses(server):
 def messages(server):
     with anthropic.Anthropic(base_url=server.url, api_key="none", max_retries=0, timeout=120) as client:
         tools = [
-            {"name": "weather", "description": "of a place", "input_schema": SCHEMA},
+            {"name": "weather", "description": "of a place", "input_schema": WEATHER},
             {"name": "time", "input_schema": {"type": "object"}},
         ]
 
@@ -87,7 +82,7 @@ def test_a_response_calls_the_tool_it_must(responses):
     assert [item.type for item in response.output] == ["function_call"] and response.status == "completed"
     call = response.output[0]
     assert call.name == "weather" and call.call_id and call.status == "completed" and response.output_text == ""
-    jsonschema.validate(json.loads(call.arguments), SCHEMA)
+    jsonschema.validate(json.loads(call.arguments), WEATHER)
     assert response.tools[0].name == "weather" and response.tool_choice.name == "weather"
     assert responses(tool_choice="required").output[0].name in ("weather", "time")
 
@@ -151,7 +146,7 @@ def test_a_message_calls_the_tool_it_must(messages):
     message = messages(tool_choice=named)
     assert [block.type for block in message.content] == ["tool_use"] and message.stop_reason == "tool_use"
     assert message.content[0].id and message.content[0].name == "weather"
-    jsonschema.validate(message.content[0].input, SCHEMA)
+    jsonschema.validate(message.content[0].input, WEATHER)
     assert messages(tool_choice={"type": "any"}).content[0].name in ("weather", "time")
     events, final = messages(tool_choice=named, stream=True)
     assert calls_of_message(final) == calls_of_message(message) and final.stop_reason == "tool_use"

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "grammar/gbnf.h"
+#include "reading.h"
 #include "runtime/model_drafter.h"
 #include "scheduler/scheduler.h"
 
@@ -52,26 +53,6 @@ class FailingDrafter final : public runtime::Drafter {
   }
 };
 
-struct Read {
-  std::string text;
-  std::vector<ScoredToken> tokens;
-  Outcome outcome;
-};
-
-Read read(const std::shared_ptr<Answer>& answer) {
-  Read result;
-  Piece piece;
-  for (auto next = answer->next(piece, 60s); next != Answer::Next::finished;
-       next = answer->next(piece, 60s)) {
-    EXPECT_EQ(next, Answer::Next::piece) << "nothing in a minute";
-    if (next != Answer::Next::piece) return result;
-    result.text += piece.text;
-    result.tokens.insert(result.tokens.end(), piece.tokens.begin(), piece.tokens.end());
-  }
-  result.outcome = answer->outcome();
-  return result;
-}
-
 class SchedulerDrafts : public testing::Test {
  protected:
   void start(std::shared_ptr<runtime::Drafter> drafter, int n_slots = 4, bool adapts = false) {
@@ -99,11 +80,7 @@ class SchedulerDrafts : public testing::Test {
     made.n_top = 2;
     return made;
   }
-  Read run(Request made) {
-    auto answer = scheduler_->submit(std::move(made));
-    EXPECT_TRUE(answer.ok()) << answer.error().message;
-    return answer.ok() ? read(*answer) : Read();
-  }
+  Read run(Request made) { return scheduler::run(*scheduler_, std::move(made)); }
 
   static void expect_equal(const Read& drafted, const Read& alone, const std::string& what) {
     EXPECT_EQ(drafted.text, alone.text) << what;

@@ -8,6 +8,8 @@
 #include <set>
 #include <thread>
 
+#include "reading.h"
+
 namespace plm::scheduler {
 namespace {
 
@@ -42,30 +44,7 @@ class SchedulerTest : public testing::Test {
     return made;
   }
 
-  struct Read {
-    std::string text;
-    std::vector<ScoredToken> prompt, tokens;
-    Outcome outcome;
-  };
-  static Read read(const std::shared_ptr<Answer>& answer) {
-    Read result;
-    Piece piece;
-    for (auto next = answer->next(piece, 60s); next != Answer::Next::finished;
-         next = answer->next(piece, 60s)) {
-      EXPECT_EQ(next, Answer::Next::piece) << "nothing in a minute";
-      if (next != Answer::Next::piece) return result;
-      result.text += piece.text;
-      result.prompt.insert(result.prompt.end(), piece.prompt.begin(), piece.prompt.end());
-      result.tokens.insert(result.tokens.end(), piece.tokens.begin(), piece.tokens.end());
-    }
-    result.outcome = answer->outcome();
-    return result;
-  }
-  Read run(Request made) {
-    auto answer = scheduler_->submit(std::move(made));
-    EXPECT_TRUE(answer.ok()) << answer.error().message;
-    return answer.ok() ? read(*answer) : Read();
-  }
+  Read run(Request made) { return scheduler::run(*scheduler_, std::move(made)); }
 
   std::unique_ptr<runtime::Engine> engine_;
   std::unique_ptr<Scheduler> scheduler_;
