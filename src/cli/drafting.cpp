@@ -26,7 +26,7 @@ void Drafting::append(TokenId token) {
 Result<std::vector<TokenId>> Drafting::propose(int64_t room) {
   const runtime::DraftWish wish{
       .chance = record_.chance(), .most = std::min(room, settings_.n_max), .is_due = record_.is_due()};
-  const int64_t n = settings_.adapts ? planner_.plan({&wish, 1}).front() : wish.most;
+  const int64_t n = planner_.plan({&wish, 1}).front();
   if (n <= 0 || n < settings_.n_min) return std::vector<TokenId>();
   runtime::DraftAsk ask{.sequence = 0, .most = n, .p_min = settings_.p_min, .tokens = {}};
   const double start = seconds_now();

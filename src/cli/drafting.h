@@ -16,7 +16,7 @@ class Drafting {
  public:
   // The drafter, for one sequence, must outlive it.
   Drafting(runtime::Drafter& drafter, runtime::DraftSettings settings)
-      : drafter_(drafter), settings_(settings) {}
+      : drafter_(drafter), settings_(settings), planner_(settings.adapts) {}
 
   // What happens to the session's text: tokens are read where it has `position` of them, and a part is
   // dropped.

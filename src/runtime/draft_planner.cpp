@@ -57,6 +57,14 @@ std::vector<int64_t> DraftPlanner::plan(std::span<const DraftWish> wishes, int64
   std::vector<int64_t> n_drafted(wishes.size(), 0), best(wishes.size(), 0);
   const auto n_without = std::ssize(wishes) + n_others;
   if (n_without >= most) return best;
+  if (!adapts_) {
+    int64_t room = most - n_without;
+    for (size_t i = 0; i < wishes.size(); ++i) {
+      best[i] = std::clamp<int64_t>(wishes[i].most, 0, room);
+      room -= best[i];
+    }
+    return best;
+  }
   // Guess after guess, always the likeliest; the number at which tokens come quickest counts.
   std::vector<double> chance;  // that a sequence comes as far as its next guess, and that it is right
   for (const DraftWish& wish : wishes) chance.push_back(wish.chance);

@@ -46,6 +46,9 @@ struct DraftWish {
 // Not for several threads at once.
 class DraftPlanner {
  public:
+  // adapts: see DraftSettings.
+  explicit DraftPlanner(bool adapts = true) : adapts_(adapts) {}
+
   // The drafts for sequences whose next tokens make one step, together with n_others tokens of others and
   // `most` (up to kFineTokens) in all: those by which most tokens come out in a second. As many as there are
   // wishes.
@@ -65,6 +68,7 @@ class DraftPlanner {
   };
   double step_seconds(int64_t n_tokens) const;
 
+  bool adapts_;
   std::array<Mean, kernels::kFineTokens + 1> steps_;
   Mean drafting_;  // of a token
 };

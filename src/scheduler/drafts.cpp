@@ -5,18 +5,6 @@
 
 namespace plm::scheduler {
 
-std::vector<int64_t> Scheduler::draft_lengths(std::span<const runtime::DraftWish> wishes, int64_t n_others,
-                                              int64_t most_tokens) const {
-  if (options_.drafts.adapts) return planner_.plan(wishes, n_others, most_tokens);
-  std::vector<int64_t> lengths;
-  int64_t room = most_tokens - n_others - std::ssize(wishes);
-  for (const runtime::DraftWish& wish : wishes) {
-    lengths.push_back(std::clamp<int64_t>(wish.most, 0, std::max<int64_t>(room, 0)));
-    room -= lengths.back();
-  }
-  return lengths;
-}
-
 // Lets the answers of a step check guesses, as far as there is room.
 void Scheduler::add_drafts(std::span<PlannedTurn> step, int64_t most_tokens) {
   if (options_.drafter == nullptr) return;
@@ -31,7 +19,7 @@ void Scheduler::add_drafts(std::span<PlannedTurn> step, int64_t most_tokens) {
     writing.push_back(&turn);
     wishes.push_back(turn.sequence->draft_wish(options_.drafts));
   }
-  const auto lengths = draft_lengths(wishes, n_others, most_tokens);
+  const auto lengths = planner_.plan(wishes, n_others, most_tokens);
   std::vector<runtime::DraftAsk> asks;
   std::vector<PlannedTurn*> asking;
   for (size_t i = 0; i < writing.size(); ++i) {

@@ -32,7 +32,10 @@ int64_t held(const Slot& slot, const Request& request) {
 }  // namespace
 
 Scheduler::Scheduler(runtime::Engine& engine, SchedulerOptions options)
-    : engine_(engine), options_(std::move(options)), prefixes_(options_.prefix_bytes) {}
+    : engine_(engine),
+      options_(std::move(options)),
+      prefixes_(options_.prefix_bytes),
+      planner_(options_.drafts.adapts) {}
 
 Result<std::unique_ptr<Scheduler>> Scheduler::create(runtime::Engine& engine, SchedulerOptions options) {
   constexpr int kMostSlots = SchedulerOptions::kMostSlots;

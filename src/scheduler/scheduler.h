@@ -147,8 +147,6 @@ class Scheduler {
   Plan plan();
   void round();
   void add_drafts(std::span<PlannedTurn> step, int64_t most_tokens);
-  std::vector<int64_t> draft_lengths(std::span<const runtime::DraftWish> wishes, int64_t n_others,
-                                     int64_t most_tokens) const;
   void tell_drafter(const Sequence& sequence, bool has_just_read);
   enum class StepKind { answers, prompts };
   double run_step(std::span<PlannedTurn> step, StepKind kind);

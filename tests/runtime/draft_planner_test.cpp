@@ -60,6 +60,13 @@ TEST(DraftPlanner, PlansBeforeAnythingIsKnown) {
   EXPECT_GT(plan(DraftPlanner(), {{.chance = 0.9, .most = 7}})[0], 0);
 }
 
+TEST(DraftPlanner, ThatDoesNotAdaptGivesWhatIsWishedWhereThereIsRoom) {
+  const DraftPlanner steady(/*adapts=*/false);
+  EXPECT_EQ(plan(steady, {{.chance = 0.05, .most = 4}}), Plan{4});
+  EXPECT_EQ(plan(steady, {{.chance = 0.05, .most = 4}, {.chance = 0.9, .most = 7}}), (Plan{4, 2}));
+  EXPECT_EQ(steady.plan(std::vector<DraftWish>{{.most = 9}}, /*n_others=*/3), Plan{4});
+}
+
 TEST(DraftRecord, FollowsWhatComesTrue) {
   DraftRecord record;
   EXPECT_NEAR(record.chance(), 0.5, 1e-9);
