@@ -20,7 +20,7 @@ constexpr int64_t kPage = PrefixStore::kPageTokens;
 
 class SchedulerTest : public testing::Test {
  protected:
-  void load(SchedulerOptions options = {}, int64_t batch_size = 128) {
+  void load(const SchedulerOptions& options = {}, int64_t batch_size = 128) {
     scheduler_.reset();
     auto engine = runtime::Engine::load({.model_path = PLM_SOURCE_DIR "/models/story-7m-f16.gguf",
                                          .n_threads = 2,
