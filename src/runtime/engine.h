@@ -80,8 +80,9 @@ class Engine {
   // Runs the next tokens of several of its sessions in one step, which reads the weights once for all of
   // them. Every session then holds the logits that its turn wanted. A session occurs once; all tokens
   // together are at most the batch size. Up to rounding the answers are those of decode() for each session
-  // alone; with up to kernels::kFineTokens tokens in all they are the bits that one token at a time gives
-  // (decision 0090). Fails as decode() does, with nothing run.
+  // alone. They are its bits when all turns together have up to kernels::kFineTokens tokens, which are those
+  // of one token at a time (decision 0090), and when every turn has more than that (decision 0085). Fails as
+  // decode() does, with nothing run.
   Status decode_together(std::span<const Turn> turns);
 
  private:

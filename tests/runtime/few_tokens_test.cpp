@@ -1,5 +1,6 @@
 // Steps of up to kFineTokens tokens give the bits that steps of one token give: what a draft is checked with
-// is what it would have been without the draft.
+// is what it would have been without the draft. Prompts of more tokens give theirs whoever is read beside
+// them.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -97,6 +98,50 @@ TEST_P(FewTokens, GiveTheBitsThatOneAtATimeGives) {
       for (size_t t = 0; t < alone.size(); ++t) {
         ASSERT_EQ(std::memcmp(together[t].data(), alone[t].data(), alone[t].size() * sizeof(float)), 0)
             << kernels::isa_name(isa) << ", steps of " << n << ", token " << t;
+      }
+    }
+  }
+}
+
+// What a server reads together: prompts of more than kFineTokens tokens, in one step with others.
+TEST_P(FewTokens, APromptGetsItsBitsWhoeverElseIsRead) {
+  for (const kernels::Isa isa : kernels::available_isas()) {
+    if (isa == kernels::Isa::reference && GetParam().type != "Q4_0") continue;
+    const auto engine = load(isa);
+    const auto prompt = [&](int64_t n) {
+      std::vector<TokenId> tokens;
+      for (int64_t i = 0; i < n; ++i) {
+        tokens.push_back(static_cast<TokenId>((i * i * 13 + i * 29 + n) % engine->config().vocabulary_size));
+      }
+      return tokens;
+    };
+    // The prompt's own logits, and those of a token behind it, which reads all of its rows.
+    const auto finish = [&](Session& session) {
+      std::vector<Logits> both{{session.logits().begin(), session.logits().end()}};
+      const TokenId next = 5;
+      EXPECT_TRUE(session.decode(std::span(&next, 1)).ok());
+      both.emplace_back(session.logits().begin(), session.logits().end());
+      return both;
+    };
+    for (const int64_t n : {9, 17, 33, 64}) {
+      const auto mine = prompt(n);
+      auto alone = *engine->new_session();
+      ASSERT_TRUE(alone.decode(mine).ok());
+      const auto wanted = finish(alone);
+      for (const int64_t n_other : {9, 30, 64}) {
+        for (const bool i_am_first : {true, false}) {
+          const auto theirs = prompt(n_other);
+          auto my_session = *engine->new_session(), their_session = *engine->new_session();
+          std::vector<Turn> turns{{&my_session, mine}, {&their_session, theirs}};
+          if (!i_am_first) std::ranges::reverse(turns);
+          ASSERT_TRUE(engine->decode_together(turns).ok());
+          const auto found = finish(my_session);
+          for (size_t t = 0; t < 2; ++t) {
+            ASSERT_EQ(std::memcmp(found[t].data(), wanted[t].data(), wanted[t].size() * sizeof(float)), 0)
+                << kernels::isa_name(isa) << ", " << n << " beside " << n_other
+                << (i_am_first ? ", first" : ", last") << (t == 0 ? "" : ", the token behind it");
+          }
+        }
       }
     }
   }

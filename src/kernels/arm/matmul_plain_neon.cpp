@@ -1,6 +1,8 @@
 // Products with F32, F16 and BF16 weights in float32. One column of 16 rows is four registers; the tile
 // is 16 rows x 4 tokens. A single token keeps the sums of four columns apart, or each addition would
 // wait for the one before; up to kFineTokens of them are multiplied one by one for the same bits.
+// Of more tokens every one has a single sum, the last ones too: whoever else is in the step, it gets its
+// bits.
 #include "kernels/arm/neon.h"
 #include "kernels/arm/simd_neon.h"
 
@@ -62,27 +64,27 @@ void one_token(const MatmulArgs& args, int64_t group, int64_t i) {
   store(args, group, i, sums[0]);
 }
 
-template <TensorType kType>
-void four_tokens(const MatmulArgs& args, int64_t group, int64_t i) {
+template <TensorType kType, int kTokens>
+void tokens(const MatmulArgs& args, int64_t group, int64_t i) {
   const std::byte* w = args.weight->group(group);
   const int64_t stride = args.token_stride * args.x->value_stride;
   const float* x = args.x->values + args.first_token * args.x->value_stride + i * stride;
-  float32x4_t sums[4][4];  // [token][quad]
+  float32x4_t sums[kTokens][4];  // [token][quad]
 #pragma GCC unroll 4
-  for (int t = 0; t < 4; ++t) {
+  for (int t = 0; t < kTokens; ++t) {
 #pragma GCC unroll 4
     for (int q = 0; q < 4; ++q) sums[t][q] = vdupq_n_f32(0);
   }
   int64_t k = 0;
   for (; k + 4 <= args.weight->cols; k += 4) {
-    float32x4_t four[4];
+    float32x4_t four[kTokens];
 #pragma GCC unroll 4
-    for (int t = 0; t < 4; ++t) four[t] = vld1q_f32(x + t * stride + k);
+    for (int t = 0; t < kTokens; ++t) four[t] = vld1q_f32(x + t * stride + k);
     unrolled<4>([&]<int j>() __attribute__((always_inline)) {
       float32x4_t rows[4];
       load_column<kType>(column<kType>(w, k + j), rows);
 #pragma GCC unroll 4
-      for (int t = 0; t < 4; ++t) {
+      for (int t = 0; t < kTokens; ++t) {
 #pragma GCC unroll 4
         for (int q = 0; q < 4; ++q) sums[t][q] = vfmaq_laneq_f32(sums[t][q], rows[q], four[t], j);
       }
@@ -92,13 +94,13 @@ void four_tokens(const MatmulArgs& args, int64_t group, int64_t i) {
     float32x4_t rows[4];
     load_column<kType>(column<kType>(w, k), rows);
 #pragma GCC unroll 4
-    for (int t = 0; t < 4; ++t) {
+    for (int t = 0; t < kTokens; ++t) {
 #pragma GCC unroll 4
       for (int q = 0; q < 4; ++q) sums[t][q] = vfmaq_n_f32(sums[t][q], rows[q], x[t * stride + k]);
     }
   }
 #pragma GCC unroll 4
-  for (int t = 0; t < 4; ++t) store(args, group, i + t, sums[t]);
+  for (int t = 0; t < kTokens; ++t) store(args, group, i + t, sums[t]);
 }
 
 template <TensorType kType>
@@ -110,7 +112,8 @@ void all_tiles(const MatmulArgs& args) {
     const int64_t end = begin + stretch < args.n_tokens ? begin + stretch : args.n_tokens;
     for (int64_t group = args.group_begin; group < args.group_end; ++group) {
       int64_t i = begin;
-      for (; is_many && i + 4 <= end; i += 4) four_tokens<kType>(args, group, i);
+      for (; is_many && i + 4 <= end; i += 4) tokens<kType, 4>(args, group, i);
+      for (; is_many && i < end; ++i) tokens<kType, 1>(args, group, i);
       for (; i < end; ++i) one_token<kType>(args, group, i);
     }
   }

@@ -1,6 +1,8 @@
 // Products with F32, F16 and BF16 weights in float32. Two registers hold one column of 16 rows; the
 // tile is 16 rows x up to 6 tokens: 12 sums. A single token uses four pairs of sums, or each addition
 // would wait for the one before; up to kFineTokens of them are multiplied one by one for the same bits.
+// Of more tokens every one has a single sum, the last ones too: whoever else is in the step, it gets its
+// bits.
 #include "kernels/x86/avx2.h"
 #include "kernels/x86/simd_avx2.h"
 
@@ -92,6 +94,7 @@ void all_tiles(const MatmulArgs& args) {
       int64_t i = begin;
       for (; is_many && i + 6 <= end; i += 6) tokens<kType, 6>(args, group, i);
       for (; is_many && i + 3 <= end; i += 3) tokens<kType, 3>(args, group, i);
+      for (; is_many && i < end; ++i) tokens<kType, 1>(args, group, i);
       for (; i < end; ++i) one_token<kType>(args, group, i);
     }
   }

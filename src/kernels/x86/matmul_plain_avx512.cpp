@@ -1,6 +1,8 @@
 // Products with F32, F16 and BF16 weights in float32. One register holds one column of 16 rows; the
 // tile is 16 rows x up to 12 tokens. A single token uses four sums, or each addition would wait for
 // the one before; up to kFineTokens of them use the same four, so that each gets the bits it would get alone.
+// Of more tokens every one has a single sum, the last ones too: whoever else is in the step, it gets its
+// bits.
 #include "kernels/x86/avx512.h"
 #include "kernels/x86/simd_avx512.h"
 
@@ -93,8 +95,16 @@ void all_tiles(const MatmulArgs& args) {
     const int64_t end = begin + stretch < args.n_tokens ? begin + stretch : args.n_tokens;
     for (int64_t group = args.group_begin; group < args.group_end; ++group) {
       int64_t i = begin;
-      for (; is_many && i + 12 <= end; i += 12) tokens<kType, 12>(args, group, i);
-      for (; is_many && i + 4 <= end; i += 4) tokens<kType, 4>(args, group, i);
+      if (is_many) {
+        for (; i + 12 <= end; i += 12) tokens<kType, 12>(args, group, i);
+        for (; i + 4 <= end; i += 4) tokens<kType, 4>(args, group, i);
+        if (i + 2 <= end) {
+          tokens<kType, 2>(args, group, i);
+          i += 2;
+        }
+        if (i < end) tokens<kType, 1>(args, group, i);
+        continue;
+      }
       for (; i + 4 <= end; i += 4) few_tokens<kType, 4>(args, group, i);
       if (i + 2 <= end) {
         few_tokens<kType, 2>(args, group, i);
