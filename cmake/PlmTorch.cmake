@@ -34,3 +34,24 @@ if(EXISTS ${torch_folder}/lib/libtorch_cuda.so)
   # Registers the CUDA kernels when loaded; nothing refers to it by name.
   target_link_libraries(plm_torch INTERFACE -Wl,--no-as-needed torch_cuda c10_cuda -Wl,--as-needed)
 endif()
+
+# Own kernels for GPUs where torch computes on CUDA and nvcc is at hand; without, the trainer runs there on
+# ATen's operations. PLM_CUDA=OFF leaves them out.
+option(PLM_CUDA "Build the trainer's own CUDA kernels where torch has CUDA and there is a CUDA compiler" ON)
+set(PLM_TRAIN_CUDA OFF)
+if(PLM_CUDA AND EXISTS ${torch_folder}/lib/libtorch_cuda.so)
+  include(CheckLanguage)
+  check_language(CUDA)
+  if(CMAKE_CUDA_COMPILER)
+    if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
+      set(CMAKE_CUDA_ARCHITECTURES 80 90)  # and what comes later, by compilation when the program starts
+    endif()
+    # The runtime that torch has loaded, not a second one inside the program.
+    set(CMAKE_CUDA_RUNTIME_LIBRARY Shared)
+    enable_language(CUDA)
+    set(CMAKE_CUDA_STANDARD 17)  # what CMake 3.22 knows for nvcc
+    set(CMAKE_CUDA_STANDARD_REQUIRED ON)
+    set(PLM_TRAIN_CUDA ON)
+  endif()
+endif()
+message(STATUS "own CUDA kernels for training: ${PLM_TRAIN_CUDA}")

@@ -1,4 +1,5 @@
-// The one-pass functions of a CPU against compositions of ATen operations in float64: values and gradients.
+// The one-pass functions of each device against compositions of ATen operations in float64: values and
+// gradients.
 #include "train/core/functions.h"
 
 #include <ATen/ATen.h>
@@ -21,12 +22,14 @@ using Tensors = std::vector<at::Tensor>;
 using Function = std::function<Tensors(const Tensors&)>;
 
 // Values and, for given gradients of them, gradients of the inputs.
-Tensors run(const Function& f, const Tensors& inputs, const Tensors& output_gradients, at::ScalarType type) {
+Tensors run(const Function& f, const Tensors& inputs, const Tensors& output_gradients, at::ScalarType type,
+            at::Device device = at::kCPU) {
   Tensors leaves;
-  for (const at::Tensor& input : inputs) leaves.push_back(input.to(type).detach().clone().requires_grad_());
+  for (const at::Tensor& input : inputs)
+    leaves.push_back(input.to(device, type).detach().clone().requires_grad_());
   const Tensors outputs = f(leaves);
   Tensors gradients;
-  for (const at::Tensor& gradient : output_gradients) gradients.push_back(gradient.to(type));
+  for (const at::Tensor& gradient : output_gradients) gradients.push_back(gradient.to(device, type));
   torch::autograd::backward({outputs.begin(), outputs.end()}, {gradients.begin(), gradients.end()});
   Tensors all;
   for (const at::Tensor& output : outputs) all.push_back(output.detach());
@@ -46,11 +49,14 @@ void expect_same(const Function& fast, const Function& composed, const Tensors& 
     for (const at::Tensor& gradient : gradients)
       rounded_gradients.push_back(gradient.to(type).to(at::kDouble));
     const Tensors wanted = run(composed, rounded, rounded_gradients, at::kDouble);
-    const Tensors found = run(fast, inputs, gradients, type);
-    ASSERT_EQ(found.size(), wanted.size());
-    for (size_t i = 0; i < found.size(); ++i) {
-      ASSERT_EQ(found[i].sizes(), wanted[i].sizes()) << i;
-      EXPECT_LT(relative_error(found[i], wanted[i]), bound) << at::toString(type) << ", tensor " << i;
+    for (const at::Device device : test::devices()) {
+      const Tensors found = run(fast, inputs, gradients, type, device);
+      ASSERT_EQ(found.size(), wanted.size());
+      for (size_t i = 0; i < found.size(); ++i) {
+        ASSERT_EQ(found[i].sizes(), wanted[i].sizes()) << i;
+        EXPECT_LT(relative_error(found[i], wanted[i]), bound)
+            << device << ", " << at::toString(type) << ", tensor " << i;
+      }
     }
   }
 }
@@ -62,10 +68,17 @@ Rotation angles(int64_t T, int64_t half, fused::Pairs pairs) {
   return {.cosine = angle.cos(), .sine = angle.sin(), .pairs = pairs};
 }
 
+Rotation on(at::Device device, const Rotation& rotation) {
+  return {.cosine = rotation.cosine.to(device), .sine = rotation.sine.to(device), .pairs = rotation.pairs};
+}
+
 TEST(TrainFunctions, SquaredReluIsThatOfTheComposition) {
   expect_same([](const Tensors& in) { return Tensors{squared_relu(in[0], 0)}; },
               [](const Tensors& in) { return Tensors{composed::squared_relu(in[0], 0)}; },
               {random({3, 5, 67})});
+  expect_same([](const Tensors& in) { return Tensors{squared_relu(in[0], 0)}; },
+              [](const Tensors& in) { return Tensors{composed::squared_relu(in[0], 0)}; },
+              {random({3, 5, 64})});
 }
 
 TEST(TrainFunctions, ThePenaltyPushesLiveNeuronsOnly) {
@@ -87,9 +100,12 @@ TEST(TrainFunctions, SwigluSurvivesLargeGates) {
 }
 
 TEST(TrainFunctions, NormsAreThoseOfTheComposition) {
-  const Tensors inputs{random({2, 37, 48}), random({48})};
-  expect_same([](const Tensors& in) { return Tensors{rms_norm(in[0], in[1], 1e-6)}; },
-              [](const Tensors& in) { return Tensors{composed::rms_norm(in[0], in[1], 1e-6)}; }, inputs);
+  // A row that GPUs read 16 bytes at a time, one that they cannot, and one too long for their shared memory.
+  for (const int64_t width : {48, 45, 13000}) {
+    expect_same([](const Tensors& in) { return Tensors{rms_norm(in[0], in[1], 1e-6)}; },
+                [](const Tensors& in) { return Tensors{composed::rms_norm(in[0], in[1], 1e-6)}; },
+                {random({2, 37, width}), random({width})});
+  }
 }
 
 TEST(TrainFunctions, ASumAndItsNormGiveBothGradients) {
@@ -109,14 +125,19 @@ TEST(TrainFunctions, ASumAndItsNormGiveBothGradients) {
 
 TEST(TrainFunctions, HeadsAreRotatedLikeTheComposition) {
   for (const fused::Pairs pairs : {fused::Pairs::neighbours, fused::Pairs::halves}) {
-    for (const int64_t plain : {0, 12}) {
-      const Rotation rotation = angles(7, 10, pairs);
+    for (const auto& [plain, half] : {std::pair<int64_t, int64_t>(0, 10), {12, 10}, {16, 8}}) {
+      const Rotation rotation = angles(7, half, pairs);
       // The angles are no input here: in float64 they are the same numbers.
       const Rotation wide{
           .cosine = rotation.cosine.to(at::kDouble), .sine = rotation.sine.to(at::kDouble), .pairs = pairs};
-      expect_same([&](const Tensors& in) { return Tensors{rotate_heads(in[0], plain, rotation)}; },
-                  [&](const Tensors& in) { return Tensors{composed::rotate_heads(in[0], plain, wide)}; },
-                  {random({2, 7, 3, plain + 20})});
+      expect_same(
+          [&](const Tensors& in) {
+            return Tensors{rotate_heads(in[0], plain, on(in[0].device(), rotation))};
+          },
+          [&, plain = plain](const Tensors& in) {
+            return Tensors{composed::rotate_heads(in[0], plain, wide)};
+          },
+          {random({2, 7, 3, plain + 2 * half})});
     }
   }
 }
@@ -125,39 +146,49 @@ TEST(TrainFunctions, ACacheRowIsSplitLikeTheComposition) {
   const Rotation rotation = angles(7, 4, fused::Pairs::neighbours);
   const Rotation wide{.cosine = rotation.cosine.to(at::kDouble), .sine = rotation.sine.to(at::kDouble)};
   const auto both = [](const LatentParts& parts) { return Tensors{parts.latent_BTC, parts.rope_BTR}; };
-  expect_same([&](const Tensors& in) { return both(split_latent(in[0], in[1], 1e-6, rotation)); },
-              [&](const Tensors& in) { return both(composed::split_latent(in[0], in[1], 1e-6, wide)); },
-              {random({3, 7, 32}), random({24})});
+  expect_same(
+      [&](const Tensors& in) { return both(split_latent(in[0], in[1], 1e-6, on(in[0].device(), rotation))); },
+      [&](const Tensors& in) { return both(composed::split_latent(in[0], in[1], 1e-6, wide)); },
+      {random({3, 7, 32}), random({24})});
 }
 
 TEST(TrainFunctions, KeysAndValuesAreJoinedLikeTheComposition) {
   const auto both = [](const KeysValues& all) { return Tensors{all.keys_BHTQ, all.values_BHTV}; };
-  for (const int64_t padded : {10, 17}) {
-    expect_same([&](const Tensors& in) { return both(join_keys_values(in[0], in[1], 10, padded)); },
-                [&](const Tensors& in) { return both(composed::join_keys_values(in[0], in[1], 10, padded)); },
-                {random({2, 6, 3, 19}), random({2, 6, 8})});
+  struct Widths {
+    int64_t N, V, padded;
+  };
+  for (const auto [N, V, padded] : {Widths{9, 10, 10}, {9, 10, 17}, {16, 8, 8}, {16, 8, 24}}) {
+    expect_same([&](const Tensors& in) { return both(join_keys_values(in[0], in[1], V, padded)); },
+                [&](const Tensors& in) { return both(composed::join_keys_values(in[0], in[1], V, padded)); },
+                {random({2, 6, 3, N + V}), random({2, 6, 8})});
   }
 }
 
 TEST(TrainFunctions, LossAndGradientsAreThoseOfFloat64) {
-  const int64_t n_rows = 23, D = 12, W = 301;
-  at::Tensor labels = at::randint(W, {n_rows}, at::kLong);
-  labels[4] = -100;
-  const at::Tensor hidden = random({n_rows, D}), head = random({W, D});
-  const Tensors expected = run(
-      [&](const Tensors& in) {
-        return Tensors{at::cross_entropy_loss(at::mm(in[0], in[1].t()), labels, {}, at::Reduction::Sum) *
-                       0.125};
-      },
-      {hidden, head}, {at::ones({}, at::kDouble)}, at::kDouble);
-  at::Tensor sum = at::zeros({}, at::kDouble);
-  const Tensors found = run(
-      [&](const Tensors& in) {
-        return Tensors{linear_cross_entropy(in[0], in[1], labels, {.scale = 0.125, .chunk = 8}, sum)};
-      },
-      {hidden, head}, {at::ones({}, at::kFloat)}, at::kFloat);
-  EXPECT_NEAR(sum.item<double>() * 0.125, expected[0].item<double>(), 1e-4);
-  for (size_t i = 0; i < found.size(); ++i) EXPECT_LT(relative_error(found[i], expected[i]), 1e-5) << i;
+  for (const int64_t W : {301, 3000}) {
+    const int64_t n_rows = 23, D = 12;
+    at::Tensor labels = at::randint(W, {n_rows}, at::kLong);
+    labels[4] = -100;
+    const at::Tensor hidden = random({n_rows, D}), head = random({W, D});
+    const Tensors expected = run(
+        [&](const Tensors& in) {
+          return Tensors{at::cross_entropy_loss(at::mm(in[0], in[1].t()), labels, {}, at::Reduction::Sum) *
+                         0.125};
+        },
+        {hidden, head}, {at::ones({}, at::kDouble)}, at::kDouble);
+    for (const at::Device device : test::devices()) {
+      at::Tensor sum = at::zeros({}, at::TensorOptions().dtype(at::kDouble).device(device));
+      const Tensors found = run(
+          [&](const Tensors& in) {
+            return Tensors{
+                linear_cross_entropy(in[0], in[1], labels.to(device), {.scale = 0.125, .chunk = 8}, sum)};
+          },
+          {hidden, head}, {at::ones({}, at::kFloat)}, at::kFloat, device);
+      EXPECT_NEAR(sum.item<double>() * 0.125, expected[0].item<double>(), 1e-4) << device;
+      for (size_t i = 0; i < found.size(); ++i)
+        EXPECT_LT(relative_error(found[i], expected[i]), 1e-5) << device << ", tensor " << i;
+    }
+  }
 }
 
 TEST(TrainFunctions, ALabelOutsideTheVocabularyIsRefused) {

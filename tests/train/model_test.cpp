@@ -7,6 +7,7 @@
 
 #include <cmath>
 #include <memory>
+#include <string>
 
 #include "train/core/adamw.h"
 #include "train/tiny_model.h"
@@ -16,7 +17,7 @@ namespace {
 
 using namespace test;
 
-class Oracle : public testing::Test {
+class Oracle : public testing::TestWithParam<at::Device> {
  protected:
   void SetUp() override {
     if (!have_oracles()) GTEST_SKIP() << "reference data ../shared/oracles is not there";
@@ -28,12 +29,13 @@ class Oracle : public testing::Test {
   }
 
   std::unique_ptr<Model> load(at::ScalarType compute = at::kFloat) {
-    auto model = std::make_unique<Model>(config_, make_layout(config_, 1), ModelOptions{.compute = compute});
+    auto model = std::make_unique<Model>(config_, make_layout(config_, 1),
+                                         ModelOptions{.device = GetParam(), .compute = compute});
     model->masters().copy_(read_weights(oracle_folder() + "/model.safetensors", model->layout()));
     model->refresh();
     return model;
   }
-  ModelInput batch(int64_t i) const { return next_token_input(batches_.select(0, i)); }
+  ModelInput batch(int64_t i) const { return next_token_input(batches_.select(0, i).to(GetParam())); }
   static double labels(const ModelInput& input) { return static_cast<double>(input.labels_BT.numel()); }
 
   // Relative L2 error of the worst gradient tensor.
@@ -52,18 +54,19 @@ class Oracle : public testing::Test {
   at::Tensor batches_;
 };
 
-TEST_F(Oracle, LogitsAreThoseOfTheReference) {
+TEST_P(Oracle, LogitsAreThoseOfTheReference) {
   const auto model = load();
   auto golden = plm::test::read_npz(oracle_folder() + "/logits.npz");
   for (const int n : {1, 7, 64, 300}) {
-    const at::Tensor ids = to_tensor(golden.at("ids_" + std::to_string(n))).unsqueeze(0);
+    const at::Tensor ids = to_tensor(golden.at("ids_" + std::to_string(n))).unsqueeze(0).to(GetParam());
     const auto& expected = golden.at("logits_" + std::to_string(n));
     const at::Tensor wanted = at::tensor(expected.as<float>()).view(expected.shape);
-    EXPECT_LT((model->logits(ids).squeeze(0) - wanted).abs().max().item<double>(), 5e-5) << n << " tokens";
+    EXPECT_LT((model->logits(ids).squeeze(0).to(at::kCPU) - wanted).abs().max().item<double>(), 5e-5)
+        << n << " tokens";
   }
 }
 
-TEST_F(Oracle, GradientsAreThoseOfTheReference) {
+TEST_P(Oracle, GradientsAreThoseOfTheReference) {
   const auto model = load();
   const ModelInput input = batch(0);
   const double sum = model->forward_backward(input, {.loss_scale = 1 / labels(input)});
@@ -73,7 +76,7 @@ TEST_F(Oracle, GradientsAreThoseOfTheReference) {
   RecordProperty("worst_relative_error", std::to_string(worst));
 }
 
-TEST_F(Oracle, CheckpointingChangesNoGradient) {
+TEST_P(Oracle, CheckpointingChangesNoGradient) {
   const auto model = load();
   const ModelInput input = batch(0);
   model->forward_backward(input, {.loss_scale = 1 / labels(input)});
@@ -83,7 +86,7 @@ TEST_F(Oracle, CheckpointingChangesNoGradient) {
   EXPECT_TRUE(at::equal(model->gradients(), plain));
 }
 
-TEST_F(Oracle, Bf16GradientsAreCloseToTheReference) {
+TEST_P(Oracle, Bf16GradientsAreCloseToTheReference) {
   const auto model = load(at::kBFloat16);
   const ModelInput input = batch(0);
   const double sum = model->forward_backward(input, {.loss_scale = 1 / labels(input)});
@@ -92,7 +95,7 @@ TEST_F(Oracle, Bf16GradientsAreCloseToTheReference) {
   EXPECT_LT(worst_gradient(*model), 0.1);
 }
 
-TEST_F(Oracle, MicroBatchesAddUpToTheBatch) {
+TEST_P(Oracle, MicroBatchesAddUpToTheBatch) {
   const auto model = load();
   const ModelInput whole = batch(0);
   for (int64_t half = 0; half < 2; ++half) {
@@ -104,10 +107,10 @@ TEST_F(Oracle, MicroBatchesAddUpToTheBatch) {
   EXPECT_LT(worst_gradient(*model), 1e-4);
 }
 
-TEST_F(Oracle, AdamWRunAGivesItsLossesAndWeights) {
+TEST_P(Oracle, AdamWRunAGivesItsLossesAndWeights) {
   const auto model = load();
   AdamW optimizer(model->layout(), {.beta1 = 0.9, .beta2 = 0.95, .epsilon = 1e-8, .weight_decay = 0.1},
-                  {{0, model->layout().count}}, at::kCPU);
+                  {{0, model->layout().count}}, GetParam());
   for (int64_t step = 0; step < 5; ++step) {
     const ModelInput input = batch(step);
     model->gradients().zero_();
@@ -123,10 +126,10 @@ TEST_F(Oracle, AdamWRunAGivesItsLossesAndWeights) {
   EXPECT_LT(relative_error(model->masters(), golden), 1e-4);
 }
 
-TEST_F(Oracle, AdamWRunBClipsAndWarmsUpToItsLosses) {
+TEST_P(Oracle, AdamWRunBClipsAndWarmsUpToItsLosses) {
   const auto model = load();
   AdamW optimizer(model->layout(), {.beta1 = 0.9, .beta2 = 0.95, .epsilon = 1e-8, .weight_decay = 0.1},
-                  {{0, model->layout().count}}, at::kCPU);
+                  {{0, model->layout().count}}, GetParam());
   for (int64_t step = 0; step < 5; ++step) {
     const ModelInput input = batch(step);
     model->gradients().zero_();
@@ -140,6 +143,10 @@ TEST_F(Oracle, AdamWRunBClipsAndWarmsUpToItsLosses) {
                 train_.at("B_loss_after").as<double>()[static_cast<size_t>(step)], 1e-4);
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Devices, Oracle, testing::ValuesIn(devices()), [](const auto& named) {
+  return std::string(named.param.is_cuda() ? "Gpu" : "Cpu");
+});
 
 TEST(TrainModel, DocumentsInOneRowDoNotSeeEachOther) {
   const ModelConfig config = small_config();

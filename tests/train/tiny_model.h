@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "support/npz.h"
+#include "train/core/device.h"
 #include "train/core/model.h"
 #include "train/core/weights_file.h"
 #include "train/setup/model_config.h"
@@ -54,9 +55,18 @@ inline at::Tensor read_weights(const std::string& path, const ParameterLayout& l
   return flat;
 }
 
-inline double relative_error(const at::Tensor& found, const at::Tensor& expected) {
-  const double size = expected.to(at::kDouble).norm().item<double>();
-  return (found.to(at::kDouble) - expected.to(at::kDouble)).norm().item<double>() / (size == 0 ? 1 : size);
+inline double relative_error(const at::Tensor& any_found, const at::Tensor& any_expected) {
+  const at::Tensor found = any_found.to(at::kCPU, at::kDouble);
+  const at::Tensor expected = any_expected.to(at::kCPU, at::kDouble);
+  const double size = expected.norm().item<double>();
+  return (found - expected).norm().item<double>() / (size == 0 ? 1 : size);
+}
+
+// What tests run on: the CPU, and a GPU where torch sees one.
+inline std::vector<at::Device> devices() {
+  std::vector<at::Device> all{at::kCPU};
+  if (const auto gpu = choose_device("auto", {}); gpu && gpu->is_cuda()) all.push_back(*gpu);
+  return all;
 }
 
 }  // namespace plm::train::test

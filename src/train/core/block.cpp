@@ -6,6 +6,8 @@
 #include <cmath>
 #include <optional>
 
+#include "train/core/device.h"
+
 namespace plm::train {
 namespace {
 
@@ -36,12 +38,12 @@ class PlmBlock : public Block {
   at::Tensor attention(const Pass& pass, const at::Tensor& x_BTD) const {
     const ModelConfig& n = config_;
     const int64_t B = x_BTD.size(0), T = x_BTD.size(1), H = n.n_heads;
-    const int64_t N = n.no_rope_width, V = n.value_width, Q = n.query_width();
-    const at::Tensor queries = rotate_heads(at::linear(x_BTD, q_proj_).view({B, T, H, Q}), N, pass.rotation);
+    const int64_t N = n.no_rope_width, V = n.value_width;
+    const at::Tensor queries =
+        rotate_heads(at::linear(x_BTD, q_proj_).view({B, T, H, n.query_width()}), N, pass.rotation);
     const LatentParts row =
         split_latent(at::linear(x_BTD, kv_down_), latent_norm_C_, n.norm_eps, pass.rotation);
-    // The fast attention of CPUs and older GPUs wants values as wide as keys; zeros change nothing.
-    const int64_t padded = x_BTD.is_cuda() ? V : std::max(V, Q);
+    const int64_t padded = attention_value_width(n, x_BTD.device());
     const KeysValues expanded =
         join_keys_values(at::linear(row.latent_BTC, kv_up_).view({B, T, H, N + V}), row.rope_BTR, V, padded);
     return at::linear(attend(pass, queries, expanded.keys_BHTQ, expanded.values_BHTV, V), out_proj_);

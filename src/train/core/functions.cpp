@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "train/core/fused_functions.h"
+#include "train/core/passes.h"
 #include "train/data/batch_source.h"
 
 namespace plm::train {
@@ -61,8 +62,8 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
       const at::Tensor hidden = hidden_TD.narrow(0, row, n);
       const at::Tensor labels = labels_T.narrow(0, row, n);
       at::Tensor gradient = at::mm(hidden, head_WD.t());
-      if (fused::fits(gradient)) {
-        loss_sum.add_(fused::softmax_losses(gradient, labels, scale));
+      if (const fused::Passes* passes = fused::passes_for(gradient)) {
+        loss_sum.add_(passes->softmax_losses(gradient, labels, scale));
       } else {
         gradient = softmax_gradient(gradient, labels, scale, loss_sum);
       }
@@ -79,6 +80,8 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
     return {saved[0], saved[1], Variable(), Variable(), Variable(), Variable()};
   }
 };
+
+bool has_passes(const at::Tensor& x) { return fused::passes_for(x) != nullptr; }
 
 using Block = std::function<at::Tensor(const at::Tensor&)>;
 
@@ -148,43 +151,44 @@ KeysValues join_keys_values(const at::Tensor& kv_BTHX, const at::Tensor& rope_BT
 }  // namespace composed
 
 at::Tensor squared_relu(const at::Tensor& u, double penalty) {
-  return fused::fits(u) ? fused::squared_relu(u, penalty) : composed::squared_relu(u, penalty);
+  return has_passes(u) ? fused::squared_relu(u, penalty) : composed::squared_relu(u, penalty);
 }
 
 at::Tensor swiglu(const at::Tensor& gate, const at::Tensor& up) {
-  return fused::fits(up) ? fused::swiglu(gate, up) : composed::swiglu(gate, up);
+  return has_passes(up) ? fused::swiglu(gate, up) : composed::swiglu(gate, up);
 }
 
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps) {
-  return fused::fits(x) ? fused::rms_norm(x, weight, eps) : composed::rms_norm(x, weight, eps);
+  return has_passes(x) ? fused::rms_norm(x, weight, eps) : composed::rms_norm(x, weight, eps);
 }
 
 AddedNorm add_rms_norm(const at::Tensor& x, const at::Tensor& added, const at::Tensor& weight, double eps) {
-  if (fused::fits(x)) return fused::add_rms_norm(x, added, weight, eps);
+  if (has_passes(x)) return fused::add_rms_norm(x, added, weight, eps);
   const at::Tensor sum = x + added;
   return {.sum = sum, .normed = composed::rms_norm(sum, weight, eps)};
 }
 
 at::Tensor rotate_heads(const at::Tensor& x_BTHQ, int64_t plain, const Rotation& rotation) {
-  return fused::fits(x_BTHQ) ? fused::rotate_heads(x_BTHQ, plain, rotation)
-                             : composed::rotate_heads(x_BTHQ, plain, rotation);
+  return has_passes(x_BTHQ) ? fused::rotate_heads(x_BTHQ, plain, rotation)
+                            : composed::rotate_heads(x_BTHQ, plain, rotation);
 }
 
 LatentParts split_latent(const at::Tensor& kv_BTE, const at::Tensor& norm_C, double eps,
                          const Rotation& rotation) {
-  return fused::fits(kv_BTE) ? fused::split_latent(kv_BTE, norm_C, eps, rotation)
-                             : composed::split_latent(kv_BTE, norm_C, eps, rotation);
+  return has_passes(kv_BTE) ? fused::split_latent(kv_BTE, norm_C, eps, rotation)
+                            : composed::split_latent(kv_BTE, norm_C, eps, rotation);
 }
 
 KeysValues join_keys_values(const at::Tensor& kv_BTHX, const at::Tensor& rope_BTR, int64_t value_width,
                             int64_t padded) {
-  return fused::fits(kv_BTHX) ? fused::join_keys_values(kv_BTHX, rope_BTR, value_width, padded)
-                              : composed::join_keys_values(kv_BTHX, rope_BTR, value_width, padded);
+  return has_passes(kv_BTHX) ? fused::join_keys_values(kv_BTHX, rope_BTR, value_width, padded)
+                             : composed::join_keys_values(kv_BTHX, rope_BTR, value_width, padded);
 }
 
 void add_to(at::Tensor& sum, const at::Tensor& x) {
-  if (fused::fits(x) && x.is_contiguous() && sum.is_contiguous()) {
-    fused::add_to(sum, x);
+  const fused::Passes* passes = fused::passes_for(x);
+  if (passes != nullptr && x.is_contiguous() && sum.is_contiguous()) {
+    passes->add_to(sum, x);
   } else {
     sum.add_(x);
   }

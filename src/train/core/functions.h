@@ -1,5 +1,6 @@
-// The differentiable functions that ATen lacks or has in a slower or larger form. On a CPU they are one pass
-// over memory each (fused_cpu.h); elsewhere, compositions of ATen operations that give the same numbers.
+// The differentiable functions that ATen lacks or has in a slower or larger form. Where the device has passes
+// for them (passes.h) they are one pass over memory each; elsewhere, compositions of ATen operations that
+// give the same numbers.
 #pragma once
 
 #include <ATen/core/Tensor.h>

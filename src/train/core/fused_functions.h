@@ -1,12 +1,10 @@
-// functions.h on a CPU, by the loops of fused_cpu.h. Internal: arguments are what fits() accepts.
+// functions.h by the passes of passes.h, with their gradients. Internal: arguments are those that
+// passes_for() has passes for.
 #pragma once
 
 #include "train/core/functions.h"
 
 namespace plm::train::fused {
-
-// Whether the loops can read this tensor: on a CPU, float32 or bfloat16.
-bool fits(const at::Tensor& x);
 
 at::Tensor squared_relu(const at::Tensor& u, double penalty);
 at::Tensor swiglu(const at::Tensor& gate, const at::Tensor& up);
@@ -17,11 +15,5 @@ LatentParts split_latent(const at::Tensor& kv_BTE, const at::Tensor& norm_C, dou
                          const Rotation& rotation);
 KeysValues join_keys_values(const at::Tensor& kv_BTHX, const at::Tensor& rope_BTR, int64_t value_width,
                             int64_t padded);
-
-// Logits [n, W] of one chunk to their gradients times `scale`, in place; returns the sum of the losses.
-// Labels int64 [n], -100 or below W.
-double softmax_losses(at::Tensor& logits, const at::Tensor& labels, double scale);
-
-void add_to(at::Tensor& sum, const at::Tensor& x);
 
 }  // namespace plm::train::fused

@@ -16,8 +16,8 @@
 namespace plm::train {
 namespace {
 
-// Rows whose logits exist at the same time.
-constexpr int64_t kLossChunk = 1024;
+// Rows whose logits exist at the same time: enough to fill the device.
+int64_t loss_chunk(at::Device device) { return device.is_cuda() ? 4096 : 1024; }
 
 }  // namespace
 
@@ -134,8 +134,9 @@ double Model::forward_backward(const ModelInput& input, const PassOptions& optio
   std::vector<Layer> kept;  // must live until the backward pass is over
   const at::Tensor hidden_TD = hidden(input, options, kept).flatten(0, 1);
   at::Tensor sum = at::zeros({}, hidden_TD.options().dtype(at::kDouble));
-  const at::Tensor loss = linear_cross_entropy(hidden_TD, head_, input.labels_BT.flatten(),
-                                               {.scale = options.loss_scale, .chunk = kLossChunk}, sum);
+  const at::Tensor loss =
+      linear_cross_entropy(hidden_TD, head_, input.labels_BT.flatten(),
+                           {.scale = options.loss_scale, .chunk = loss_chunk(options_.device)}, sum);
   torch::autograd::backward({loss});
   return sum.item<double>();
 }
@@ -145,9 +146,10 @@ double Model::loss_sum(const ModelInput& input) {
   std::vector<Layer> none;
   const at::Tensor hidden_TD = hidden(input, {}, none).flatten(0, 1);
   const at::Tensor labels_T = input.labels_BT.flatten();
+  const int64_t chunk = loss_chunk(options_.device);
   double sum = 0;
-  for (int64_t row = 0; row < hidden_TD.size(0); row += kLossChunk) {
-    const int64_t n = std::min(kLossChunk, hidden_TD.size(0) - row);
+  for (int64_t row = 0; row < hidden_TD.size(0); row += chunk) {
+    const int64_t n = std::min(chunk, hidden_TD.size(0) - row);
     const at::Tensor logits = at::mm(hidden_TD.narrow(0, row, n), head_.t()).to(at::kFloat);
     const at::Tensor loss =
         at::cross_entropy_loss(logits, labels_T.narrow(0, row, n), {}, at::Reduction::None);

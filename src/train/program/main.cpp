@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/atomic_file.h"
+#include "train/core/device.h"
 #include "train/core/trainer.h"
 #include "train/program/export.h"
 #include "train/program/sample_text.h"
@@ -113,6 +114,7 @@ int64_t step_of_folder(const std::string& folder) {
 struct Session {
   Settings settings;
   ModelConfig config;
+  at::Device device = at::kCPU;
   std::unique_ptr<Workers> workers;
   TrainingData data;
   std::optional<Report> report;
@@ -124,6 +126,7 @@ Status train(Session& session, Schedule schedule, const std::string& start) {
                      .config = session.config,
                      .schedule = std::move(schedule),
                      .workers = *session.workers,
+                     .device = session.device,
                      .train_rows = session.data.train_rows,
                      .eval_rows = session.data.eval_rows,
                      .eval_text_bytes = session.data.eval_text_bytes,
@@ -173,8 +176,7 @@ Status run(const CommandLine& command) {
     if (first) talk("plm-train: " + line);
   };
   for (const std::string& note : settings.notes) say(note);
-  if (settings.device == "cuda")
-    return make_error(ErrorKind::unsupported, "device: found cuda, this build computes on the CPU");
+  PLM_TRY(session.device, choose_device(settings.device, place));
   PLM_TRY(session.config, read_model_config(settings.model_name_or_path));
   const int64_t rows_per_step =
       place.count * settings.per_device_train_batch_size * settings.gradient_accumulation_steps;
@@ -192,7 +194,7 @@ Status run(const CommandLine& command) {
   std::error_code error;
   fs::create_directories(settings.output_dir, error);
   if (error) return make_error(ErrorKind::io, "{}: cannot create: {}", settings.output_dir, error.message());
-  PLM_TRY(session.workers, join_workers(at::kCPU));
+  PLM_TRY(session.workers, join_workers(session.device));
 
   const DataRequest request{.settings = settings,
                             .config = session.config,
@@ -215,9 +217,13 @@ Status run(const CommandLine& command) {
                                           .tensorboard = settings.report_to != "none",
                                           .resume_step = step_of_folder(start),
                                           .say = talk}));
-    say(fmt::format("{} parameters, {} workers, {} threads each, {} steps of {} tokens, {} rows of data",
-                    session.config.n_parameters(), place.count, threads, n_steps, tokens_per_step,
-                    session.data.train_rows->rows_in_epoch()));
+    say(fmt::format(
+        "{} parameters, {} workers on {}, {} threads each, {} steps of {} tokens, {} rows of data",
+        session.config.n_parameters(), place.count, session.device.str(), threads, n_steps, tokens_per_step,
+        session.data.train_rows->rows_in_epoch()));
+    say(fmt::format("attention: {}",
+                    attention_backend(session.config, session.device,
+                                      settings.bf16 ? at::kBFloat16 : at::kFloat, settings.cutoff_len)));
   }
   return train(session, std::move(schedule), start);
 }
