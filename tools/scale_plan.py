@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What it takes to train PLM-1.8B on 2.48 T tokens: tools/scale_plan.py [--set mfu=0.4 ...] [--check]
+"""What it takes to train PLM-1.8B on 2.48 T tokens: tools/scale_plan.py [--set mfu=0.45 ...] [--check]
 
 Computes the tables of docs/scale.md from the inputs below: memory, communication, and a simulation of a step in which
 buckets of gradients are summed while the backward pass goes on. --set changes an input. --check A B C D compares the
@@ -28,7 +28,7 @@ class Inputs:
     tokens: float = 2.48e12
     # The machine (quoted: data sheets; estimated: what of it is reached).
     peak: float = 989e12  # bf16 of an H100 or H200, dense
-    mfu: float = 0.40  # estimated: 38 to 44 % without own CUDA kernels, 48 to 50 % with them
+    mfu: float = 0.50  # measured on one H100 (docs/LOG.md, 2026-11-26), optimiser and copies taken off
     memory: float = 141e9  # H200
     memory_speed: float = 4.0e12  # reached, of 4.8e12
     gpus_a_node: int = 8
@@ -112,7 +112,7 @@ def activations(i, rows, checkpoint):
     tokens = rows * i.row
     layer = 2 * shape.kept
     kept = i.layers * 2 * i.width + layer if checkpoint else i.layers * layer
-    chunk = 1024 * i.vocabulary * 6  # logits of a chunk in bf16 and float32
+    chunk = 4096 * i.vocabulary * 2  # logits of a chunk, which become their gradients in place
     return tokens * kept + chunk + 4 * shape.embedding
 
 
