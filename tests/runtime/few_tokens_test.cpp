@@ -123,12 +123,12 @@ TEST_P(FewTokens, APromptGetsItsBitsWhoeverElseIsRead) {
       both.emplace_back(session.logits().begin(), session.logits().end());
       return both;
     };
-    for (const int64_t n : {9, 17, 33, 64}) {
+    for (const int64_t n : {9, 35}) {
       const auto mine = prompt(n);
       auto alone = *engine->new_session();
       ASSERT_TRUE(alone.decode(mine).ok());
       const auto wanted = finish(alone);
-      for (const int64_t n_other : {9, 30, 64}) {
+      for (const int64_t n_other : {9, 64}) {
         for (const bool i_am_first : {true, false}) {
           const auto theirs = prompt(n_other);
           auto my_session = *engine->new_session(), their_session = *engine->new_session();
