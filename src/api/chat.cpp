@@ -3,7 +3,7 @@
 #include "api/generate.h"
 #include "api/guard.h"
 #include "api/request.h"
-#include "base/json_depth.h"
+#include "base/json_shape.h"
 
 namespace plm {
 
@@ -13,7 +13,7 @@ using chat::Json;
 
 Result<Json> parse_json(std::string_view field, std::string_view text) {
   constexpr int kMaxDepth = 64;
-  if (json_depth(text) > kMaxDepth) {
+  if (json_shape(text).depth > kMaxDepth) {
     return make_error(ErrorKind::invalid_argument, "{}: nested deeper than {}", field, kMaxDepth);
   }
   Json json = Json::parse(text, nullptr, false);

@@ -1,6 +1,6 @@
 #include "chat/message.h"
 
-#include "base/json_depth.h"
+#include "base/json_shape.h"
 
 namespace plm::chat {
 namespace {
@@ -39,11 +39,13 @@ Status read_content(const Json& object, const std::string& where, std::string& c
 }
 
 constexpr int kMaxArgumentDepth = 64;
+constexpr size_t kMaxArguments = 1024;  // and members of any object in them
 
 // Templates expect arguments as an object; clients send them as a text.
 Json read_arguments(const Json& arguments) {
   if (!arguments.is_string()) return arguments;
-  if (json_depth(arguments.get_ref<const std::string&>()) > kMaxArgumentDepth) return arguments;
+  const JsonShape shape = json_shape(arguments.get_ref<const std::string&>());
+  if (shape.depth > kMaxArgumentDepth || shape.most_members > kMaxArguments) return arguments;
   Json parsed = Json::parse(arguments.get_ref<const std::string&>(), nullptr, false);
   return parsed.is_object() ? parsed : arguments;
 }

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <optional>
 
-#include "base/json_depth.h"
+#include "base/json_shape.h"
 
 namespace plm::chat {
 
@@ -13,7 +13,7 @@ constexpr int kMaxCallDepth = 64;
 constexpr std::string_view kBlanks = " \t\r\n";
 
 std::optional<ToolCall> read_call(std::string_view text) {
-  if (json_depth(text) > kMaxCallDepth) return std::nullopt;
+  if (json_shape(text).depth > kMaxCallDepth) return std::nullopt;
   const Json json = Json::parse(text, nullptr, false);
   if (!json.is_object() || !json.contains("name") || !json["name"].is_string()) return std::nullopt;
   ToolCall call{.name = json["name"].get<std::string>(), .arguments = "{}"};
@@ -21,7 +21,7 @@ std::optional<ToolCall> read_call(std::string_view text) {
   const Json& arguments = json["arguments"];
   if (arguments.is_string()) {
     call.arguments = arguments.get<std::string>();
-    if (json_depth(call.arguments) > kMaxCallDepth) return std::nullopt;
+    if (json_shape(call.arguments).depth > kMaxCallDepth) return std::nullopt;
     if (!Json::parse(call.arguments, nullptr, false).is_object()) return std::nullopt;
     return call;
   }

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "base/atomic_file.h"
-#include "base/json_depth.h"
+#include "base/json_shape.h"
 #include "cli/commands.h"
 #include "cli/conversation.h"
 #include "cli/grammar_options.h"
@@ -56,7 +56,7 @@ Status save(const Conversation& conversation, const std::string& path, bool repl
 Result<std::vector<Message>> load(const std::string& path) {
   if (path.empty()) return make_error(ErrorKind::invalid_argument, "/load needs a file");
   PLM_TRY(const std::string text, read_input(path));
-  if (json_depth(text) > kMaxSavedDepth) {
+  if (json_shape(text).depth > kMaxSavedDepth) {
     return make_error(ErrorKind::bad_data, "{}: not a saved conversation: brackets nested deeper than {}",
                       path, kMaxSavedDepth);
   }

@@ -1,6 +1,6 @@
 #include "cli/template_options.h"
 
-#include "base/json_depth.h"
+#include "base/json_shape.h"
 #include "chat/template.h"
 #include "cli/text_input.h"
 
@@ -33,7 +33,7 @@ Result<std::string> TemplateOptions::chosen() const {
 Result<chat::Json> TemplateOptions::variables() const {
   constexpr int kMaxDepth = 64;
   if (variables_.empty()) return chat::Json::object();
-  if (json_depth(variables_) <= kMaxDepth) {
+  if (json_shape(variables_).depth <= kMaxDepth) {
     chat::Json json = chat::Json::parse(variables_, nullptr, false);
     if (json.is_object()) return json;
   }

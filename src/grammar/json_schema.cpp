@@ -7,7 +7,7 @@
 #include <set>
 #include <string>
 
-#include "base/json_depth.h"
+#include "base/json_shape.h"
 #include "grammar/json_numbers.h"
 #include "grammar/json_text.h"
 #include "grammar/json_values.h"
@@ -635,9 +635,14 @@ Result<size_t> add_json_schema(Grammar& grammar, std::string_view schema, std::s
                       schema.size(), kMaxSchemaBytes);
   }
   // Each level of a schema is one or two of its text.
-  if (json_depth(schema) > 2 * kMaxSchemaDepth) {
+  const JsonShape shape = json_shape(schema);
+  if (shape.depth > 2 * kMaxSchemaDepth) {
     return make_error(ErrorKind::invalid_argument, "JSON schema: nested deeper than {} brackets",
                       2 * kMaxSchemaDepth);
+  }
+  if (shape.most_members > kMaxSchemaMembers) {
+    return make_error(ErrorKind::invalid_argument, "JSON schema: an object of more than {} members",
+                      kMaxSchemaMembers);
   }
   const Json json = Json::parse(schema, nullptr, false);
   if (json.is_discarded()) return make_error(ErrorKind::invalid_argument, "JSON schema: found no valid JSON");

@@ -12,6 +12,7 @@ namespace plm::grammar {
 
 inline constexpr size_t kMaxSchemaBytes = 1024 * 1024;
 inline constexpr int kMaxSchemaDepth = 48;
+inline constexpr size_t kMaxSchemaMembers = 1024;  // of one object
 
 // A schema as JSON text. Fails with invalid_argument, naming the place ("#/properties/a") and what was found
 // there: on a schema that is none, that nothing can satisfy, that is nested too deep or too large, and on

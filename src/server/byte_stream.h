@@ -24,6 +24,9 @@ class ByteStream {
   // Writes all. False when the other side does not take it in time or is gone.
   virtual bool write(std::string_view bytes, Clock::time_point deadline) = 0;
 
+  // Nothing more is written: the other side reads to the end.
+  virtual void end_writing() = 0;
+
   // The other side has closed or reset the connection.
   virtual bool is_gone() = 0;
 };

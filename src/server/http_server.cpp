@@ -6,6 +6,9 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <malloc.h>
+#endif
 
 #include <algorithm>
 #include <cerrno>
@@ -13,6 +16,7 @@
 #include <cstring>
 #include <exception>
 #include <new>
+#include <utility>
 
 namespace plm::server {
 
@@ -20,6 +24,14 @@ namespace {
 
 constexpr size_t kReadBytes = 64 << 10;
 constexpr std::chrono::milliseconds kGlance{100};  // how often a thread that waits looks whether to stop
+constexpr size_t kLargeBody = 256 << 10;
+
+// What a large request took. The C library would keep it for the thread's arena, of which there are many.
+void give_memory_back() {
+#ifdef __GLIBC__
+  ::malloc_trim(0);
+#endif
+}
 
 }  // namespace
 
@@ -105,11 +117,17 @@ void HttpServer::accept_loop() {
 
 void HttpServer::begin_connection(int fd) {
   std::unique_ptr<ByteStream> stream = options_.tls ? options_.tls->stream(fd) : plain_stream(fd);
+  bool is_full = false;
   {
     const std::lock_guard lock(mutex_);
-    if (n_connections_ >= options_.max_connections) return;  // closes it
-    ++n_connections_;
+    if (n_connections_ < options_.max_connections) {
+      ++n_connections_;
+    } else {
+      is_full = true;
+    }
   }
+  // Nobody is waited for here: the few bytes fit into what the system buffers.
+  if (is_full) return refuse(*stream, {503, "too many connections"}, std::chrono::seconds(0));
   try {
     std::thread([this, stream = std::move(stream)]() mutable {
       serve(std::move(stream));
@@ -135,19 +153,39 @@ void HttpServer::serve(std::unique_ptr<ByteStream> stream) {
   }
 }
 
-void HttpServer::refuse(ByteStream& stream, const HttpFault& fault) {
+void HttpServer::refuse(ByteStream& stream, const HttpFault& fault, std::chrono::seconds patience) {
   HttpHead head;
   head.keep_alive = false;
-  HttpReply reply(stream, head, options_.write_patience);
+  HttpReply reply(stream, head, patience);
   fault_handler_(fault, reply);
 }
 
-// Reads up to the empty line. False when there is no request: the connection ends.
+// Reads what still comes, up to some: a connection that is closed with bytes unread is reset, and takes the
+// reply with it.
+void HttpServer::refuse_and_linger(ByteStream& stream, const HttpFault& fault) {
+  refuse(stream, fault, options_.write_patience);
+  stream.end_writing();
+  const auto deadline = Clock::now() + options_.linger_patience;
+  size_t left = 4 * options_.max_body_bytes;
+  for (std::string bytes; left > 0 && !is_stopping_ && Clock::now() < deadline; bytes.clear()) {
+    const auto read = stream.read(bytes, kReadBytes, std::min(deadline, Clock::now() + kGlance));
+    if (read == ByteStream::Read::end || read == ByteStream::Read::failed) return;
+    left -= std::min(left, bytes.size());
+  }
+}
+
+// Reads up to the empty line. False when there is no request: the connection ends. An empty line before a
+// request is passed over (RFC 9112, 2.2).
 bool HttpServer::read_head(ByteStream& stream, std::string& bytes, std::string& head_bytes) {
   const auto idle_end = Clock::now() + options_.idle_patience;
   auto deadline = bytes.empty() ? idle_end : Clock::now() + options_.head_patience;
   size_t searched = 0;
+  bool may_be_blank = true;
   while (true) {
+    if (may_be_blank && bytes.size() >= 2) {
+      may_be_blank = false;
+      if (bytes.starts_with("\r\n")) bytes.erase(0, 2);
+    }
     const size_t end = bytes.find("\r\n\r\n", searched);
     if (end <= kMaxHeadBytes) {  // npos is more
       head_bytes = bytes.substr(0, end + 4);
@@ -155,7 +193,7 @@ bool HttpServer::read_head(ByteStream& stream, std::string& bytes, std::string& 
       return true;
     }
     if (bytes.size() > kMaxHeadBytes) {
-      refuse(stream, {431, "the request's head is too large"});
+      refuse_and_linger(stream, {431, "the request's head is too large"});
       return false;
     }
     searched = bytes.size() < 3 ? 0 : bytes.size() - 3;
@@ -168,7 +206,7 @@ bool HttpServer::read_head(ByteStream& stream, std::string& bytes, std::string& 
         break;
       case ByteStream::Read::timeout:
         if (Clock::now() < deadline) break;
-        if (!was_idle) refuse(stream, {408, "the request's head took too long"});
+        if (!was_idle) refuse_and_linger(stream, {408, "the request's head took too long"});
         return false;
       default:
         return false;
@@ -180,14 +218,18 @@ std::optional<HttpFault> HttpServer::read_chunks(ByteStream& stream, std::string
                                                  Clock::time_point deadline) {
   constexpr size_t kMaxChunkLine = 256;
   HttpFault broken{400, "the request's body breaks off"};
+  size_t used = 0;  // of `bytes`: erased once in a while, for chunks may be a byte long
+  const auto more = [&] {
+    bytes.erase(0, std::exchange(used, 0));
+    return Clock::now() < deadline && stream.read(bytes, kReadBytes, deadline) == ByteStream::Read::bytes;
+  };
   const auto line = [&](std::string& text) {
     size_t end = 0;
-    while ((end = bytes.find("\r\n")) == std::string::npos) {
-      if (bytes.size() > kMaxChunkLine) return false;
-      if (stream.read(bytes, kReadBytes, deadline) != ByteStream::Read::bytes) return false;
+    while ((end = bytes.find("\r\n", used)) == std::string::npos) {
+      if (bytes.size() - used > kMaxChunkLine || !more()) return false;
     }
-    text = bytes.substr(0, end);
-    bytes.erase(0, end + 2);
+    text = bytes.substr(used, end - used);
+    used = end + 2;
     return text.size() <= kMaxChunkLine;
   };
   std::string text;
@@ -199,16 +241,18 @@ std::optional<HttpFault> HttpServer::read_chunks(ByteStream& stream, std::string
     if (error != std::errc() || end != text.data() + digits) return HttpFault{400, "a chunk has no length"};
     if (n > options_.max_body_bytes - body.size()) return HttpFault{413, "the request's body is too large"};
     if (n == 0) break;
-    while (bytes.size() < n + 2) {
-      if (stream.read(bytes, kReadBytes, deadline) != ByteStream::Read::bytes) return broken;
+    while (bytes.size() - used < n + 2) {
+      if (!more()) return broken;
     }
-    if (bytes.compare(n, 2, "\r\n") != 0) return HttpFault{400, "a chunk is longer than it says"};
-    body.append(bytes, 0, n);
-    bytes.erase(0, n + 2);
+    if (bytes.compare(used + n, 2, "\r\n") != 0) return HttpFault{400, "a chunk is longer than it says"};
+    body.append(bytes, used, n);
+    used += n + 2;
   }
   for (size_t n = 0; n < kMaxHeaders; ++n) {  // trailers, which say nothing to us
     if (!line(text)) return broken;
-    if (text.empty()) return {};
+    if (!text.empty()) continue;
+    bytes.erase(0, used);
+    return {};
   }
   return HttpFault{431, "too many trailers"};
 }
@@ -227,8 +271,12 @@ std::optional<HttpFault> HttpServer::read_body(ByteStream& stream, const HttpHea
     if (read == ByteStream::Read::timeout) return HttpFault{408, "the request's body took too long"};
     if (read != ByteStream::Read::bytes) return HttpFault{400, "the request's body breaks off"};
   }
-  body = bytes.substr(0, n_wanted);
-  bytes.erase(0, n_wanted);
+  if (bytes.size() == n_wanted) {
+    body = std::exchange(bytes, {});  // which lets go of its room too
+  } else {
+    body = bytes.substr(0, n_wanted);
+    bytes.erase(0, n_wanted);
+  }
   return {};
 }
 
@@ -240,13 +288,18 @@ bool HttpServer::serve_one(ByteStream& stream, std::string& bytes) {
   auto fault = parse_http_head(head_bytes, request.head);
   if (!fault) fault = read_body(stream, request.head, bytes, request.body);
   if (fault) {
-    refuse(stream, *fault);
+    refuse_and_linger(stream, *fault);
     return false;
   }
   HttpReply reply(stream, request.head, options_.write_patience);
   if (is_stopping_) reply.close_after();
   handler_(request, reply);
-  return reply.finish() && !is_stopping_;
+  const bool goes_on = reply.finish() && !is_stopping_;
+  if (request.body.size() < kLargeBody) return goes_on;
+  request = {};
+  bytes.shrink_to_fit();
+  give_memory_back();
+  return goes_on;
 }
 
 }  // namespace plm::server

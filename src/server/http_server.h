@@ -65,11 +65,13 @@ struct HttpServerOptions {
   int port = 0;  // 0: any that is free
   std::shared_ptr<TlsIdentity> tls;
   size_t max_body_bytes = 16 << 20;
-  int max_connections = 256;
+  int max_connections = 256;               // one more is answered with 503
   std::chrono::seconds head_patience{10};  // for a head, once it begins
   std::chrono::seconds idle_patience{30};  // between two requests
   std::chrono::seconds body_patience{60};
   std::chrono::seconds write_patience{60};  // of the reader, for each write
+  // How long who was refused may go on writing: closed at once, he might not come to read why.
+  std::chrono::seconds linger_patience{10};
 };
 
 class HttpServer {
@@ -99,7 +101,8 @@ class HttpServer {
   void begin_connection(int fd);
   void serve(std::unique_ptr<ByteStream> stream);
   bool serve_one(ByteStream& stream, std::string& bytes);
-  void refuse(ByteStream& stream, const HttpFault& fault);
+  void refuse(ByteStream& stream, const HttpFault& fault, std::chrono::seconds patience);
+  void refuse_and_linger(ByteStream& stream, const HttpFault& fault);
   bool read_head(ByteStream& stream, std::string& bytes, std::string& head_bytes);
   std::optional<HttpFault> read_body(ByteStream& stream, const HttpHead& head, std::string& bytes,
                                      std::string& body);

@@ -2,39 +2,22 @@
 
 #include <cmath>
 
-#include "base/json_depth.h"
+#include "base/json_shape.h"
 
 namespace plm::server {
 
-namespace {
-
-// How many values and keys the text holds at most. A parsed one takes many times the memory of its text, and
-// to destroy it takes more.
-size_t count_values(std::string_view text) {
-  size_t n = 1;
-  bool in_string = false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (in_string && c == '\\') {
-      ++i;
-    } else if (c == '"') {
-      in_string = !in_string;
-    } else if (!in_string && (c == ',' || c == ':' || c == '[' || c == '{')) {
-      ++n;
-    }
-  }
-  return n;
-}
-
-}  // namespace
-
 Result<Json> parse_json_object(std::string_view text) {
-  if (json_depth(text) > kMaxJsonDepth) {
+  const JsonShape shape = json_shape(text);
+  if (shape.depth > kMaxJsonDepth) {
     return make_error(ErrorKind::invalid_argument, "the body is nested deeper than {} brackets",
                       kMaxJsonDepth);
   }
-  if (count_values(text) > kMaxJsonValues) {
+  if (shape.n_values > kMaxJsonValues) {
     return make_error(ErrorKind::invalid_argument, "the body holds more than {} values", kMaxJsonValues);
+  }
+  if (shape.most_members > kMaxJsonMembers) {
+    return make_error(ErrorKind::invalid_argument, "the body has an object of more than {} members",
+                      kMaxJsonMembers);
   }
   Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (json.is_discarded()) return make_error(ErrorKind::invalid_argument, "the body is no valid JSON");

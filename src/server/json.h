@@ -15,9 +15,11 @@ using Json = nlohmann::ordered_json;
 
 inline constexpr int kMaxJsonDepth = 64;
 inline constexpr size_t kMaxJsonValues = 2'000'000;  // with the keys
+inline constexpr size_t kMaxJsonMembers = 1024;      // of one object
 
 // An object. Fails with invalid_argument on anything else, invalid UTF-8, numbers that no double holds,
-// brackets nested deeper than kMaxJsonDepth, and more than kMaxJsonValues.
+// brackets nested deeper than kMaxJsonDepth, more than kMaxJsonValues, and objects of more than
+// kMaxJsonMembers.
 Result<Json> parse_json_object(std::string_view text);
 
 // As text for a reply: bytes that are no UTF-8 become U+FFFD.

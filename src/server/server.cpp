@@ -42,6 +42,7 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options) {
                                self->handle(request, reply);
                              },
                              [](const HttpFault& fault, HttpReply& reply) {
+                               if (fault.status == 503) reply.add_header("Retry-After", "2");
                                reply.send(fault.status, "application/json",
                                           dump(error_json(fault.status, fault.message)));
                              }));

@@ -30,6 +30,8 @@ bool Socket::wait(short events, Clock::time_point deadline) const {
   }
 }
 
+void Socket::end_writing() const { ::shutdown(fd_, SHUT_WR); }
+
 bool Socket::is_gone() const {
   pollfd poll_fd{.fd = fd_, .events = POLLRDHUP, .revents = 0};
   return ::poll(&poll_fd, 1, 0) > 0 && (poll_fd.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
@@ -72,6 +74,7 @@ class PlainStream final : public ByteStream {
     return true;
   }
 
+  void end_writing() override { socket_.end_writing(); }
   bool is_gone() override { return socket_.is_gone(); }
 
  private:

@@ -18,6 +18,7 @@ class Socket {
   int fd() const { return fd_; }
   // Waits for POLLIN or POLLOUT. False at the deadline.
   bool wait(short events, Clock::time_point deadline) const;
+  void end_writing() const;
   bool is_gone() const;
 
  private:

@@ -49,6 +49,10 @@ class TlsStream final : public ByteStream {
     return true;
   }
 
+  void end_writing() override {
+    if (ssl_ != nullptr && is_sound_) ::SSL_shutdown(ssl_);
+    socket_.end_writing();
+  }
   bool is_gone() override { return !is_sound_ || socket_.is_gone(); }
 
  private:

@@ -42,13 +42,17 @@ TEST(ChatMessage, SaysWhichFieldOfWhichMessageIsWrong) {
               HasSubstr("messages[0].tool_calls[0]"));
 }
 
-TEST(ChatMessage, LeavesArgumentsNestedTooDeepAsText) {
+TEST(ChatMessage, LeavesArgumentsNestedTooDeepOrTooManyAsText) {
   const std::string deep = R"({"a":)" + std::string(100'000, '[') + std::string(100'000, ']') + "}";
-  Json call = {{"function", {{"name", "f"}, {"arguments", deep}}}};
-  const auto messages =
-      messages_from_json(Json::array({{{"role", "assistant"}, {"tool_calls", Json::array({call})}}}));
-  ASSERT_TRUE(messages.ok());
-  EXPECT_TRUE(messages->front().tool_calls[0]["function"]["arguments"].is_string());
+  std::string wide = R"({"k": 0)";
+  for (int i = 0; i < 100'000; ++i) wide += fmt::format(R"(,"k{}":0)", i);
+  for (const std::string& arguments : {deep, wide + "}"}) {
+    const Json call = {{"function", {{"name", "f"}, {"arguments", arguments}}}};
+    const auto messages =
+        messages_from_json(Json::array({{{"role", "assistant"}, {"tool_calls", Json::array({call})}}}));
+    ASSERT_TRUE(messages.ok());
+    EXPECT_TRUE(messages->front().tool_calls[0]["function"]["arguments"].is_string());
+  }
 }
 
 TEST(ChatMessage, ShowsATemplateOnlyTheFieldsThatAreThere) {

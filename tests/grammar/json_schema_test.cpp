@@ -276,7 +276,10 @@ TEST(JsonSchema, RefusesWhatIsTooDeepOrTooLarge) {
               HasSubstr("too large"));
   std::string wide;
   for (int i = 0; i < 20'000; ++i) wide += fmt::format(R"({}"p{}": {{}})", i == 0 ? "" : ",", i);
-  EXPECT_THAT(read(R"({"properties": {)" + wide + "}}").error(), HasSubstr("more than"));
+  EXPECT_THAT(read(R"({"properties": {)" + wide + "}}").error(), HasSubstr("more than 1024 members"));
+  std::string many;  // schemas
+  for (int i = 0; i < 20'000; ++i) many += i == 0 ? "{}" : ",{}";
+  EXPECT_THAT(read(R"({"anyOf": [)" + many + "]}").error(), HasSubstr("more than"));
 }
 
 }  // namespace

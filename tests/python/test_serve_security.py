@@ -1,6 +1,11 @@
 """What broke other servers, sent to `plm serve` (docs/security.md)."""
 
+import concurrent.futures
 import gzip
+import os
+import resource
+import socket
+import time
 
 import pytest
 from plm_server import Server
@@ -33,6 +38,54 @@ def test_a_body_beyond_the_limit_is_refused_before_it_is_read(server):
     head = b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
     for n in (16 * 2**20 + 1, 2**31, 2**32, 2**63):
         assert server.raw(head % n)[:13] in (b"HTTP/1.1 413 ", b"HTTP/1.1 400 "), n
+
+
+def test_who_sends_too_much_comes_to_read_why(server):
+    """A connection closed with bytes unread is reset, and the reply lost."""
+    status, reply, _ = server.ask("/v1/completions", b'{"prompt": "' + b"a" * 17 * 2**20 + b'"}')
+    assert status == 413 and reply["error"]["message"]
+
+
+def test_a_body_of_many_small_chunks_is_read(server):
+    body = b'{"content": "' + b"a" * 300_000 + b'"}'
+    head = b"POST /tokenize HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+    reply = server.raw(head + b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n")
+    assert reply.startswith(b"HTTP/1.1 200 ") and b'"count":' in reply
+    after = b"\r\nGET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    assert server.raw(after).startswith(b"HTTP/1.1 200 "), "an empty line before a request (RFC 9112, 2.2)"
+
+
+def test_a_connection_too_many_is_told_so(plm):
+    with Server(plm, "-np", 1, "--max-queue", 0) as small:
+        held = [socket.create_connection(("127.0.0.1", small.port)) for _ in range(1 + 64)]
+        status, reply, headers = small.ask("/health")
+        assert status == 503 and reply["error"]["type"] == "unavailable_error" and int(headers["Retry-After"]) > 0
+        for connection in held:
+            connection.close()
+        until(lambda: small.ask("/health")[0] == 200)
+
+
+def until(condition, seconds=60):
+    """Waits for something that must come."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come"
+        time.sleep(0.02)
+
+
+def test_memory_of_large_requests_is_given_back(server):
+    def resident_mib():
+        with open(f"/proc/{server.process.pid}/statm") as statm:
+            return int(statm.read().split()[1]) * resource.getpagesize() / 2**20
+
+    if not os.path.exists("/proc/self/statm"):
+        pytest.skip("there is no /proc")
+    server.ok("/v1/completions", {"prompt": "Once", "max_tokens": 1})
+    before = resident_mib()
+    many = {"prompt": "a", "max_tokens": 1, "x": [[1, "a"]] * 300_000}
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(lambda _: server.ok("/v1/completions", many), range(8)))
+    until(lambda: resident_mib() < before + 64)
 
 
 def test_nothing_is_managed_without_the_key(plm, tmp_path):

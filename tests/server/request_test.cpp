@@ -51,6 +51,15 @@ TEST(JsonBody, IsAnObjectWithinLimits) {
   EXPECT_TRUE(parse_json_object(list_of(1'000'000)).ok());
   EXPECT_NE(parse_json_object(list_of(2'000'000)).error().message.find("more than 2000000 values"),
             std::string::npos);
+  // Its parser compares each key with all before it: 300,000 of them took minutes.
+  const auto members = [](size_t n) {
+    std::string text = "{";
+    for (size_t i = 0; i < n; ++i) text += fmt::format(R"({}"k{}": 0)", i == 0 ? "" : ", ", i);
+    return text + "}";
+  };
+  EXPECT_TRUE(parse_json_object(members(kMaxJsonMembers)).ok());
+  EXPECT_NE(parse_json_object(R"({"a": [)" + members(300'000) + "]}").error().message.find("1024 members"),
+            std::string::npos);
 }
 
 TEST(JsonFields, AreNamedInErrorsWithWhatWasFound) {
