@@ -4,6 +4,7 @@
 #include <array>
 #include <chrono>
 #include <random>
+#include <utility>
 
 #include "server/choices.h"
 
@@ -259,7 +260,7 @@ namespace {
 class Teller {
  public:
   Teller(Exchange& exchange, const Generation& generation, AnswerFormat& format, size_t n_answers,
-         std::chrono::seconds ping_interval)
+         std::chrono::milliseconds ping_interval)
       : exchange_(exchange),
         generation_(generation),
         format_(format),
@@ -278,9 +279,10 @@ class Teller {
 
   bool idle() {
     if (exchange_.reply.is_client_gone()) return false;
-    if (!exchange_.reply.is_started() || ping_interval_.count() == 0) return true;
+    if (!generation_.streams || ping_interval_.count() == 0) return true;
     if (Clock::now() - last_write_ < ping_interval_) return true;
-    return write(": ping\n\n");
+    // What fails from here on is told in the stream: its status has been said.
+    return start() && write(": ping\n\n");
   }
 
   void finish() {
@@ -292,10 +294,15 @@ class Teller {
   }
 
  private:
-  bool begin() {
+  bool start() {
     if (exchange_.reply.is_started()) return true;
     exchange_.reply.add_header("Cache-Control", "no-store");
-    return exchange_.reply.start(200, "text/event-stream") && write(format_.begin());
+    return exchange_.reply.start(200, "text/event-stream");
+  }
+
+  bool begin() {
+    if (!start()) return false;
+    return std::exchange(is_begun_, true) || write(format_.begin());
   }
 
   bool write(std::string_view text) {
@@ -326,7 +333,8 @@ class Teller {
   const Generation& generation_;
   AnswerFormat& format_;
   std::vector<Whole> answers_;
-  std::chrono::seconds ping_interval_;
+  std::chrono::milliseconds ping_interval_;
+  bool is_begun_ = false;
   Clock::time_point last_write_ = Clock::now();
 };
 

@@ -28,8 +28,9 @@ struct ApiOptions {
   scheduler::Pooling pooling = scheduler::Pooling::mean;
   bool shows_slots = true, shows_metrics = false;
   std::chrono::seconds patience{600};  // for a slot
-  // Between two signs of life in a stream that is silent; 0: none.
-  std::chrono::seconds ping_interval{30};
+  // Between two signs of life in a stream that is silent, also while it waits for a slot or its prompt is
+  // read; 0: none.
+  std::chrono::milliseconds ping_interval{30'000};
   std::string slot_save_path;       // folder of saved slots; empty: none are saved
   scheduler::SlotShape slot_shape;  // of the engine, where there is a folder
 };
