@@ -368,7 +368,8 @@ Status Api::answer_chat(Exchange& exchange, const Json& chat, const FormatMaker&
   PLM_TRY(const ChatPrompt prompt, begin_chat(fields, generation));
   PLM_TRY(auto tokens, prompt_tokens(prompt.text));
   using Finds = AnswerReader::Finds;
-  const auto format = make_format(AnswerReader(prompt.tools.is_null() ? Finds::words_alone : Finds::calls));
+  const auto format = make_format(AnswerReader(prompt.tools.is_null() ? Finds::words_alone : Finds::calls),
+                                  std::ssize(tokens));
   answer(exchange, generation, {std::move(tokens)}, *format);
   return {};
 }

@@ -102,7 +102,7 @@ class Api {
   // `generation`.
   Result<ChatPrompt> begin_chat(const Fields& fields, Generation& generation) const;
   // The one answer to a request of another form of API that was made into one of /v1/chat/completions.
-  using FormatMaker = std::function<std::unique_ptr<AnswerFormat>(AnswerReader reader)>;
+  using FormatMaker = std::function<std::unique_ptr<AnswerFormat>(AnswerReader reader, int64_t n_prompt)>;
   Status answer_chat(Exchange& exchange, const Json& chat, const FormatMaker& make_format) const;
   // Empty when the exchange has been answered with an error.
   std::vector<std::shared_ptr<scheduler::Answer>> submit(Exchange& exchange,

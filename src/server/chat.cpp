@@ -190,6 +190,9 @@ Result<ChatPrompt> Api::begin_chat(const Fields& fields, Generation& generation)
   PLM_TRY_STATUS(constrain(generation, grammar));
   auto& stop_texts = generation.request.stop_texts;
   stop_texts.insert(stop_texts.end(), prompt.stop_texts.begin(), prompt.stop_texts.end());
+  PLM_TRY(const bool may_call_more, fields.boolean("parallel_tool_calls", true));
+  // A call that lacks nothing but its closing tag is read as one.
+  if (!may_call_more && !prompt.tools.is_null()) stop_texts.emplace_back(chat::kToolCallEnd);
   return prompt;
 }
 

@@ -252,6 +252,11 @@ Result<Json> chat_from_messages(const Json& body) {
   chat["messages"] = std::move(messages);
   PLM_TRY(chat["tools"], function_tools(fields, "custom", "input_schema"));
   PLM_TRY(chat["tool_choice"], message_tool_choice(fields));
+  if (const Json* choice = fields.find("tool_choice"); choice != nullptr) {
+    PLM_TRY(const bool one_alone,
+            Fields(*choice, "tool_choice.").boolean("disable_parallel_tool_use", false));
+    chat["parallel_tool_calls"] = !one_alone;
+  }
   if (const Json* stops = fields.find("stop_sequences"); stops != nullptr) {
     if (!stops->is_array()) return fields.wrong("stop_sequences", "a list of strings");
     chat["stop"] = *stops;

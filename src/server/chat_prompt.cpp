@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 
 namespace plm::server {
 
@@ -85,6 +86,16 @@ Result<Tools> read_tools(const Fields& fields, const chat::Template& chat_templa
   return read;
 }
 
+// Whether the answer goes on where the last message ends, instead of beginning after it.
+Result<bool> continues_last(const Fields& fields, std::span<const chat::Message> messages,
+                            const chat::TemplateInputs& inputs) {
+  const chat::Message& last = messages.back();
+  const bool can = messages.size() > 1 && last.role == "assistant" && last.tool_calls.is_null();
+  PLM_TRY(const bool wants, fields.boolean("continue_final_message", can && inputs.add_generation_prompt));
+  if (!wants || can) return wants;
+  return fields.wrong("continue_final_message", "false, for the last message is not the assistant's words");
+}
+
 }  // namespace
 
 bool is_known_role(std::string_view role) {
@@ -103,9 +114,12 @@ Result<ChatPrompt> render_chat(const Fields& fields, const chat::Template& chat_
     if (!more->is_object()) return fields.wrong("chat_template_kwargs", "an object");
     inputs.more.update(*more);
   }
-  auto text = chat_template.render(messages, inputs);
+  PLM_TRY(const bool continues, continues_last(fields, messages, inputs));
+  inputs.add_generation_prompt = inputs.add_generation_prompt || continues;
+  auto text = chat_template.render(std::span(messages).first(messages.size() - (continues ? 1 : 0)), inputs);
   // The template was parsed when the server began: what fails now is in the request.
   if (!text.ok()) return Error{ErrorKind::invalid_argument, text.error().message};
+  if (continues) *text += messages.back().content;
   return ChatPrompt{.text = *std::move(text),
                     .stop_texts = chat_template.stop_texts(),
                     .tools = std::move(inputs.tools),

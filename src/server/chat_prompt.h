@@ -25,9 +25,11 @@ struct ChatPrompt {
   std::optional<std::string> must_call;  // one of them, "" for any
 };
 
-// Of the fields "messages" (text parts only), "tools", "tool_choice", "add_generation_prompt" and
-// "chat_template_kwargs", whose variables go before `variables`. Fails with invalid_argument on messages that
-// are none or that the template refuses, and with unsupported on what the template here cannot do.
+// Of the fields "messages" (text parts only), "tools", "tool_choice", "add_generation_prompt",
+// "continue_final_message" and "chat_template_kwargs", whose variables go before `variables`. Words of the
+// assistant at the end are the beginning of the answer, as llama.cpp and Anthropic have it. Fails with
+// invalid_argument on messages that are none or that the template refuses, and with unsupported on what the
+// template here cannot do.
 Result<ChatPrompt> render_chat(const Fields& fields, const chat::Template& chat_template,
                                const chat::Json& variables);
 

@@ -1,4 +1,6 @@
 // /v1/messages: Anthropic's form of a chat.
+#include <algorithm>
+
 #include "server/api.h"
 #include "server/chat_forms.h"
 
@@ -13,8 +15,13 @@ using scheduler::Piece;
 // What was said so far is a list of blocks, of which the last may be open.
 class MessageFormat final : public AnswerFormat {
  public:
-  MessageFormat(std::string model, AnswerReader reader)
-      : id_(new_id("msg_")), model_(std::move(model)), reader_(std::move(reader)) {}
+  // `stop_sequences`: those the client named, or null; a template may have more.
+  MessageFormat(std::string model, const Json& stop_sequences, int64_t n_prompt, AnswerReader reader)
+      : id_(new_id("msg_")),
+        model_(std::move(model)),
+        stop_sequences_(stop_sequences),
+        n_prompt_(n_prompt),
+        reader_(std::move(reader)) {}
 
   Json whole(std::span<const Whole> answers, const Totals& totals) override {
     // The same blocks as in a stream; its events are not needed.
@@ -28,7 +35,8 @@ class MessageFormat final : public AnswerFormat {
 
   std::string begin() override {
     Json started = message(Json::array());
-    started["usage"] = usage({});
+    // What of it comes from the store is known at the end.
+    started["usage"] = usage({.n_prompt = n_prompt_});
     return event({{"type", "message_start"}, {"message", std::move(started)}});
   }
   std::string piece(size_t, const Piece& piece) override { return told(reader_.push(piece.text)); }
@@ -95,7 +103,9 @@ class MessageFormat final : public AnswerFormat {
     const bool at_text = outcome.reason == FinishReason::stop_text;
     std::string_view reason = "max_tokens";
     if (at_text || outcome.reason == FinishReason::end_of_generation) {
-      reason = has_calls_ ? "tool_use" : at_text ? "stop_sequence" : "end_turn";
+      const bool was_named =
+          at_text && std::ranges::find(stop_sequences_, Json(outcome.stop_text)) != stop_sequences_.end();
+      reason = has_calls_ ? "tool_use" : was_named ? "stop_sequence" : "end_turn";
     }
     const bool tells_text = reason == "stop_sequence";
     return {{"stop_reason", reason}, {"stop_sequence", tells_text ? Json(outcome.stop_text) : Json(nullptr)}};
@@ -109,6 +119,8 @@ class MessageFormat final : public AnswerFormat {
   static std::string event(const Json& json) { return server_event(json, json["type"].get<std::string>()); }
 
   std::string id_, model_;
+  Json stop_sequences_;
+  int64_t n_prompt_;
   AnswerReader reader_;
   Json blocks_ = Json::array();
   bool is_open_ = false, has_calls_ = false;
@@ -122,8 +134,9 @@ void Api::messages(Exchange& exchange) const {
     if (!fields.has("max_tokens")) return fields.wrong("max_tokens", "a whole number");
     PLM_TRY_STATUS(fields.integer("max_tokens", 1, 1, INT32_MAX));
     PLM_TRY(const Json chat, chat_from_messages(exchange.body));
-    return answer_chat(exchange, chat, [this](AnswerReader reader) {
-      return std::make_unique<MessageFormat>(options_.model_name, std::move(reader));
+    return answer_chat(exchange, chat, [&](AnswerReader reader, int64_t n_prompt) {
+      return std::make_unique<MessageFormat>(options_.model_name, chat.value("stop", Json()), n_prompt,
+                                             std::move(reader));
     });
   };
   if (const Status status = work(); !status.ok()) exchange.fail(status.error());

@@ -75,7 +75,8 @@ Json chat_tools(const SchemaLimits& limits) {
   const Json function = object({{"name", name()}}, {{"description", text()}, {"parameters", any_object()}});
   const Json named = object({{"function", object({{"name", name()}})}}, {{"type", constant("function")}});
   return {{"tools", tools(limits, object({{"function", function}}, {{"type", constant("function")}}))},
-          {"tool_choice", any_of({one_of_words({"none", "auto", "required"}), named})}};
+          {"tool_choice", any_of({one_of_words({"none", "auto", "required"}), named})},
+          {"parallel_tool_calls", flag()}};
 }
 
 Json response_tools(const SchemaLimits& limits) {
@@ -84,16 +85,19 @@ Json response_tools(const SchemaLimits& limits) {
              {{"type", constant("function")}, {"description", text()}, {"parameters", any_object()}});
   const Json named = object({{"type", constant("function")}, {"name", name()}});
   return {{"tools", tools(limits, tool)},
-          {"tool_choice", any_of({one_of_words({"none", "auto", "required"}), named})}};
+          {"tool_choice", any_of({one_of_words({"none", "auto", "required"}), named})},
+          {"parallel_tool_calls", flag()}};
 }
 
 Json anthropic_tools(const SchemaLimits& limits) {
   const Json tool =
       object({{"name", name()}},
              {{"type", constant("custom")}, {"description", text()}, {"input_schema", any_object()}});
-  const Json named = object({{"type", constant("tool")}, {"name", name()}});
-  return {{"tools", tools(limits, tool)},
-          {"tool_choice", any_of({object({{"type", one_of_words({"auto", "any", "none"})}}), named})}};
+  const Json one_alone = {{"disable_parallel_tool_use", flag()}};
+  const Json named = object({{"type", constant("tool")}, {"name", name()}}, one_alone);
+  return {
+      {"tools", tools(limits, tool)},
+      {"tool_choice", any_of({object({{"type", one_of_words({"auto", "any", "none"})}}, one_alone), named})}};
 }
 
 }  // namespace

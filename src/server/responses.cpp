@@ -176,7 +176,7 @@ class ResponseFormat final : public AnswerFormat {
 void Api::responses(Exchange& exchange) const {
   const auto work = [&]() -> Status {
     PLM_TRY(const Json chat, chat_from_responses(exchange.body));
-    return answer_chat(exchange, chat, [&](AnswerReader reader) {
+    return answer_chat(exchange, chat, [&](AnswerReader reader, int64_t) {
       return std::make_unique<ResponseFormat>(options_.model_name, exchange.body, std::move(reader));
     });
   };

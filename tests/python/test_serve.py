@@ -62,6 +62,23 @@ def test_a_chat_has_openais_form(client):
         assert len(token.top_logprobs) == 2 and token.logprob <= 0 and bytes(token.bytes)
 
 
+def test_words_of_the_assistant_at_the_end_begin_the_answer(server):
+    asked = [{"role": "user", "content": "Tell me of a dog."}]
+    begun = [*asked, {"role": "assistant", "content": "There was a"}]
+    prompt = server.ok("/apply-template", {"messages": asked})["prompt"]
+    assert server.ok("/apply-template", {"messages": begun})["prompt"] == prompt + "There was a"
+    after = server.ok("/apply-template", {"messages": begun, "continue_final_message": False})["prompt"]
+    assert after.startswith(prompt + "There was a<|im_end|>") and after.endswith("assistant\n")
+    closed = server.ok("/apply-template", {"messages": begun, "add_generation_prompt": False})["prompt"]
+    assert closed == prompt + "There was a<|im_end|>\n"
+    same = {"messages": begun, "continue_final_message": True, "add_generation_prompt": False}
+    assert server.ok("/apply-template", same)["prompt"] == prompt + "There was a"
+    status, reply, _ = server.ask("/apply-template", {"messages": asked, "continue_final_message": True})
+    assert status == 400 and "continue_final_message" in reply["error"]["message"]
+    count = server.ok("/v1/messages/count_tokens", {"messages": begun})["input_tokens"]
+    assert count == len(server.ok("/tokenize", {"content": prompt + "There was a", "add_special": True})["tokens"])
+
+
 def test_a_stream_is_the_same_text_in_parts(client):
     options = dict(model="story", prompt="Once upon a time", max_tokens=30, temperature=0)
     whole = client.completions.create(**options)
@@ -231,6 +248,16 @@ def test_messages_have_anthropics_form(server):
     kinds = [event["type"] for event in events]
     assert kinds[:2] == ["message_start", "content_block_start"] and kinds[-2:] == ["message_delta", "message_stop"]
     assert "".join(event["delta"]["text"] for event in events if event["type"] == "content_block_delta") == text
+    assert events[0]["message"]["usage"]["input_tokens"] == counted["input_tokens"]
+
+
+def test_only_stop_sequences_of_the_client_are_told_of(plm):
+    with Server(plm, "--chat-template", "plain") as server:  # which has one of its own
+        ask = {"max_tokens": 20, "messages": [{"role": "user", "content": "Hi"}], "regex": "So\nUser: x"}
+        reply = server.ok("/v1/messages", ask)
+        assert (reply["content"][0]["text"], reply["stop_reason"], reply["stop_sequence"]) == ("So", "end_turn", None)
+        reply = server.ok("/v1/messages", ask | {"stop_sequences": ["o"]})
+        assert (reply["content"][0]["text"], reply["stop_reason"], reply["stop_sequence"]) == ("S", "stop_sequence", "o")
 
 
 def test_the_document_describes_every_path(server):

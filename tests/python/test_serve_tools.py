@@ -110,6 +110,18 @@ def test_a_response_speaks_and_calls_tools_in_order(responses):
     assert [item.type for item in without.output] == ["message"] and "<tool_call>" in without.output_text
 
 
+def test_one_call_alone_where_no_others_may_be_made(responses, messages, server):
+    response = responses(extra={"grammar": TALK}, parallel_tool_calls=False)
+    assert calls_of_response(response) == TALKED[:1] and response.output_text == "Let me see."
+    message = messages(extra={"grammar": TALK}, tool_choice={"type": "auto", "disable_parallel_tool_use": True})
+    assert calls_of_message(message) == TALKED[:1] and message.stop_reason == "tool_use"
+    tools = [{"type": "function", "function": {"name": name}} for name in ("weather", "time")]
+    chat = {"messages": [QUESTION], "tools": tools, "grammar": TALK, "max_tokens": 200}
+    choice = server.ok("/v1/chat/completions", chat | {"parallel_tool_calls": False})["choices"][0]
+    assert len(choice["message"]["tool_calls"]) == 1 and choice["finish_reason"] == "tool_calls"
+    assert len(server.ok("/v1/chat/completions", chat)["choices"][0]["message"]["tool_calls"]) == 2
+
+
 def test_what_tools_said_goes_back_to_a_response(responses, server):
     first = responses(extra={"grammar": TALK})
     answers = [
