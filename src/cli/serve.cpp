@@ -41,7 +41,7 @@ class ServeCommand : public Command {
   std::string slot_folder_;
   std::vector<std::string> api_keys_, cors_origins_;
   int port_ = 8080, n_slots_ = 4;
-  int64_t timeout_ = 600, ping_seconds_ = 30, max_waiting_ = 64, cache_mib_ = 1024;
+  int64_t timeout_ = 600, ping_seconds_ = 30, max_waiting_ = 64, cache_mib_ = 1024, max_tokens_ = -1;
   bool shows_slots_ = true, shows_metrics_ = false, logs_ = true;
 };
 
@@ -63,6 +63,9 @@ void ServeCommand::add_options(CLI::App& app) {
       ->check(within(1, 256));
   add("--max-queue", max_waiting_, "requests that may wait for a slot; more are sent away with 429", "N")
       ->check(within(int64_t{0}, int64_t{100'000}));
+  add("-n,--n-predict,--predict", max_tokens_,
+      "tokens of an answer whose request does not say; -1: as many as the context holds", "N")
+      ->check(within(int64_t{-1}, int64_t{INT32_MAX}));
   add("--timeout", timeout_, "(-to) seconds a request may wait for a slot, and a client for its reader", "N")
       ->check(within(int64_t{1}, int64_t{86'400}));
   add("--sse-ping-interval", ping_seconds_,
@@ -143,6 +146,7 @@ Result<server::ApiOptions> ServeCommand::api_options(runtime::Engine& engine) co
   options.pooling = pooling_ == "last"  ? scheduler::Pooling::last
                     : pooling_ == "cls" ? scheduler::Pooling::cls
                                         : scheduler::Pooling::mean;
+  options.max_tokens = max_tokens_;
   options.shows_slots = shows_slots_;
   options.shows_metrics = shows_metrics_;
   options.patience = std::chrono::seconds(timeout_);

@@ -1,6 +1,7 @@
 #include "server/access.h"
 
 #include <algorithm>
+#include <cctype>
 
 namespace plm::server {
 
@@ -50,8 +51,12 @@ std::optional<Refusal> Access::check_key(const HttpHead& head) const {
   if (options_.api_keys.empty()) return {};
   std::string_view given = head.header("x-api-key");
   if (const std::string_view authorization = head.header("authorization"); !authorization.empty()) {
-    constexpr std::string_view kBearer = "Bearer ";
-    given = authorization.starts_with(kBearer) ? authorization.substr(kBearer.size()) : std::string_view();
+    constexpr std::string_view kBearer = "bearer ";  // in letters of either size
+    const bool is_bearer =
+        authorization.size() >= kBearer.size() &&
+        std::ranges::equal(authorization.substr(0, kBearer.size()), kBearer, {},
+                           [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    given = is_bearer ? authorization.substr(kBearer.size()) : std::string_view();
   }
   bool is_known = false;
   for (const std::string& key : options_.api_keys) is_known |= is_same_key(given, key);

@@ -60,9 +60,15 @@ class AnswerFormat {
 // "data: {...}\n\n", with "event: name\n" before it unless the name is empty.
 std::string server_event(const Json& data, std::string_view name = {});
 
+// The bytes of a token as a list of numbers: JSON cannot hold a part of a character as text.
+Json bytes_json(std::string_view bytes);
+
 // OpenAI's usage, and llama.cpp's timings of one answer.
 Json usage_json(const Totals& totals);
 Json timings_json(const scheduler::Outcome& outcome);
+
+// Of "system_fingerprint" and "build_info".
+std::string_view build_info();
 
 // "stop" or "length".
 std::string_view finish_reason(const scheduler::Outcome& outcome);

@@ -16,6 +16,8 @@ using scheduler::Piece;
 
 namespace {
 
+constexpr std::string_view kRetrySeconds = "2";
+
 std::string_view error_type(int status) {
   switch (status) {
     case 401:
@@ -37,7 +39,8 @@ std::string_view error_type(int status) {
   }
 }
 
-// What an answer that came to nothing is to the client; 0: it came to something.
+}  // namespace
+
 int failure_status(const Outcome& outcome) {
   switch (outcome.reason) {
     case FinishReason::failed:
@@ -56,10 +59,6 @@ std::string failure_message(const Outcome& outcome) {
   return outcome.reason == FinishReason::cancelled ? "the server is shutting down"
                                                    : "no slot became free in time";
 }
-
-constexpr std::string_view kRetrySeconds = "2";
-
-}  // namespace
 
 Json error_json(int status, std::string_view message) {
   return {
@@ -86,25 +85,36 @@ std::string AnswerFormat::failure(int status, std::string_view message) {
   return server_event(error_json(status, message));
 }
 
+std::string_view build_info() { return "plm-" PLM_VERSION; }
+
+Json bytes_json(std::string_view bytes) {
+  Json list = Json::array();
+  for (const char c : bytes) list.push_back(static_cast<unsigned char>(c));
+  return list;
+}
+
 Json usage_json(const Totals& totals) {
   return {{"prompt_tokens", totals.n_prompt},
           {"completion_tokens", totals.n_answer},
           {"total_tokens", totals.n_prompt + totals.n_answer},
-          {"prompt_tokens_details", {{"cached_tokens", totals.n_cached}}}};
+          {"prompt_tokens_details", {{"cached_tokens", totals.n_cached}}},
+          {"completion_tokens_details", {{"reasoning_tokens", 0}}}};  // thoughts are words like others here
 }
 
 Json timings_json(const Outcome& outcome) {
   const int64_t n_run = outcome.n_prompt - outcome.n_cached;
-  const auto rate = [](int64_t n, double seconds) {
-    return seconds > 0 ? static_cast<double>(n) / seconds : 0.0;
-  };
+  const auto ratio = [](double a, double b) { return b > 0 ? a / b : 0.0; };
+  const double prompt_ms = outcome.prompt_seconds * 1e3, answer_ms = outcome.answer_seconds * 1e3;
+  const auto n_prompt = static_cast<double>(n_run), n_answer = static_cast<double>(outcome.n_answer);
   Json json = {{"cache_n", outcome.n_cached},
                {"prompt_n", n_run},
-               {"prompt_ms", outcome.prompt_seconds * 1e3},
-               {"prompt_per_second", rate(n_run, outcome.prompt_seconds)},
+               {"prompt_ms", prompt_ms},
+               {"prompt_per_token_ms", ratio(prompt_ms, n_prompt)},
+               {"prompt_per_second", ratio(n_prompt, outcome.prompt_seconds)},
                {"predicted_n", outcome.n_answer},
-               {"predicted_ms", outcome.answer_seconds * 1e3},
-               {"predicted_per_second", rate(outcome.n_answer, outcome.answer_seconds)}};
+               {"predicted_ms", answer_ms},
+               {"predicted_per_token_ms", ratio(answer_ms, n_answer)},
+               {"predicted_per_second", ratio(n_answer, outcome.answer_seconds)}};
   if (outcome.drafts.n_drafted > 0) {
     json["draft_n"] = outcome.drafts.n_drafted;
     json["draft_n_accepted"] = outcome.drafts.n_accepted;
@@ -143,15 +153,23 @@ std::span<const Api::Route> Api::routes() {
   static constexpr std::array kRoutes = {
       Route{"POST", "/v1/completions", &Api::completions},
       Route{"POST", "/v1/chat/completions", &Api::chat_completions},
+      Route{"POST", "/chat/completions", &Api::chat_completions},
       Route{"POST", "/completion", &Api::native_completion},
+      Route{"POST", "/completions", &Api::native_completion},
       Route{"POST", "/infill", &Api::infill},
       Route{"POST", "/rerank", &Api::rerank},
+      Route{"POST", "/reranking", &Api::rerank},
       Route{"POST", "/v1/rerank", &Api::rerank},
+      Route{"POST", "/v1/reranking", &Api::rerank},
       Route{"POST", "/v1/responses", &Api::responses},
+      Route{"POST", "/responses", &Api::responses},
       Route{"POST", "/v1/messages", &Api::messages},
       Route{"POST", "/v1/messages/count_tokens", &Api::count_tokens},
       Route{"POST", "/v1/embeddings", &Api::embeddings},
+      Route{"POST", "/embedding", &Api::native_embeddings},
+      Route{"POST", "/embeddings", &Api::native_embeddings},
       Route{"GET", "/v1/models", &Api::models},
+      Route{"GET", "/v1/models/{name}", &Api::model},
       Route{"GET", "/models", &Api::models},
       Route{"GET", "/health", &Api::health},
       Route{"GET", "/v1/health", &Api::health},
@@ -170,11 +188,10 @@ std::span<const Api::Route> Api::routes() {
 }
 
 bool Api::matches(const Route& route, std::string_view path) {
-  constexpr std::string_view kId = "{id}";
-  if (!route.path.ends_with(kId)) return route.path == path;
-  const std::string_view before = route.path.substr(0, route.path.size() - kId.size());
-  return path.size() > before.size() && path.starts_with(before) &&
-         path.find('/', before.size()) == std::string_view::npos;
+  const std::string_view before = route.path.substr(0, route.path.find('{'));
+  if (before.size() == route.path.size()) return route.path == path;
+  if (path.size() <= before.size() || !path.starts_with(before)) return false;
+  return route.path.ends_with("{name}") || path.find('/', before.size()) == std::string_view::npos;
 }
 
 void Api::handle(Exchange& exchange) const {
@@ -348,7 +365,11 @@ void Api::answer(Exchange& exchange, const Generation& generation,
   }
   std::vector<scheduler::Request> requests;
   for (const auto& prompt : prompts) {
-    for (int64_t k = 0; k < generation.n; ++k) requests.push_back(choice_request(generation, prompt, k));
+    for (int64_t k = 0; k < generation.n; ++k) {
+      requests.push_back(choice_request(generation, prompt, k));
+      int64_t& most = requests.back().max_tokens;
+      if (most < 0) most = options_.max_tokens;
+    }
   }
   auto answers = submit(exchange, std::move(requests));
   if (answers.empty()) return;

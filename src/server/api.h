@@ -24,6 +24,7 @@ struct ApiOptions {
   std::string model_name;  // as clients call it
   std::string model_path;
   runtime::SamplerOptions sampling;  // of requests that do not say
+  int64_t max_tokens = -1;           // likewise; negative: as many as the context holds
   chat::Json template_variables = chat::Json::object();
   scheduler::Pooling pooling = scheduler::Pooling::mean;
   bool shows_slots = true, shows_metrics = false;
@@ -48,6 +49,10 @@ struct Exchange {
   void fail(const Error& error);
 };
 
+// What an answer that came to nothing is to the client; 0: it came to something.
+int failure_status(const scheduler::Outcome& outcome);
+std::string failure_message(const scheduler::Outcome& outcome);
+
 // {"error": {"code", "message", "type"}}, OpenAI's and llama.cpp's.
 Json error_json(int status, std::string_view message);
 
@@ -60,7 +65,8 @@ class Api {
   void handle(Exchange& exchange) const;
 
   struct Route {
-    std::string_view method, path;  // a path that ends in {id} stands for all that have something there
+    // A path that ends in {id} stands for all that have something there; in {name}, also with a '/' in it.
+    std::string_view method, path;
     void (Api::*answer)(Exchange&) const;
   };
   static std::span<const Route> routes();
@@ -76,6 +82,8 @@ class Api {
   void messages(Exchange& exchange) const;
   void count_tokens(Exchange& exchange) const;
   void embeddings(Exchange& exchange) const;
+  void native_embeddings(Exchange& exchange) const;
+  void model(Exchange& exchange) const;
   void models(Exchange& exchange) const;
   void health(Exchange& exchange) const;
   void props(Exchange& exchange) const;
@@ -89,12 +97,15 @@ class Api {
   void tokenizer_info(Exchange& exchange) const;
   void openapi(Exchange& exchange) const;
 
-  // The field "prompt": one or several, as text and as tokens.
+  // A field of one or several texts, as text and as tokens.
   struct Prompts {
     std::vector<std::vector<tokenizer::TokenId>> ids;
     std::vector<std::string> texts;
   };
-  Result<Prompts> read_prompts(const Fields& fields) const;
+  Result<Prompts> read_prompts(const Fields& fields, std::string_view name = "prompt") const;
+  // A vector for each of these; none when the exchange has been answered with an error.
+  std::vector<std::vector<float>> embed(Exchange& exchange, Prompts inputs) const;
+  Json model_json() const;
   // The texts that `format` shapes, for each prompt n of them.
   void answer(Exchange& exchange, const Generation& generation,
               const std::vector<std::vector<tokenizer::TokenId>>& prompts, AnswerFormat& format) const;

@@ -23,9 +23,7 @@ Json call_json(const chat::ToolCall& call) {
 
 Json token_json(const Tokenizer& tokenizer, tokenizer::TokenId id, float log_probability) {
   const std::string_view text = tokenizer.token_bytes(id);
-  Json bytes = Json::array();
-  for (const char c : text) bytes.push_back(static_cast<unsigned char>(c));
-  return {{"token", text}, {"logprob", log_probability}, {"bytes", std::move(bytes)}};
+  return {{"token", text}, {"logprob", log_probability}, {"bytes", bytes_json(text)}};
 }
 
 class ChatFormat final : public AnswerFormat {
@@ -70,7 +68,8 @@ class ChatFormat final : public AnswerFormat {
   std::string end(size_t index, const Outcome& outcome) override {
     std::string text;
     if (shape_.has_tools) text = told(index, streams_[index].reader.finish(), nullptr);
-    return text + event(index, Json::object(), nullptr, reason(outcome, streams_[index].n_calls));
+    return text + event(index, Json::object(), nullptr, reason(outcome, streams_[index].n_calls),
+                        timings_json(outcome));
   }
   std::string finish(const Totals& totals, const Outcome& last) override {
     std::string text;
@@ -131,14 +130,16 @@ class ChatFormat final : public AnswerFormat {
             {"object", object},
             {"created", created_},
             {"model", shape_.model},
+            {"system_fingerprint", build_info()},
             {"choices", std::move(choices)}};
   }
-  std::string event(size_t index, Json delta, Json logprobs, Json reason) const {
-    return server_event(
-        envelope("chat.completion.chunk", Json::array({{{"index", index},
-                                                        {"delta", std::move(delta)},
-                                                        {"logprobs", std::move(logprobs)},
-                                                        {"finish_reason", std::move(reason)}}})));
+  std::string event(size_t index, Json delta, Json logprobs, Json reason, Json timings = nullptr) const {
+    Json json = envelope("chat.completion.chunk", Json::array({{{"index", index},
+                                                                {"delta", std::move(delta)},
+                                                                {"logprobs", std::move(logprobs)},
+                                                                {"finish_reason", std::move(reason)}}}));
+    if (!timings.is_null()) json["timings"] = std::move(timings);
+    return server_event(json);
   }
   Json logprobs(std::span<const ScoredToken> tokens) const {
     if (!shape_.tells_logprobs) return nullptr;

@@ -1,4 +1,6 @@
 // /v1/completions: text, or token ids, continued.
+#include <algorithm>
+
 #include "server/api.h"
 #include "server/grammar_fields.h"
 
@@ -53,7 +55,8 @@ class CompletionFormat final : public AnswerFormat {
 
   std::string end(size_t index, const Outcome& outcome) override {
     return event(
-        {{"text", ""}, {"index", index}, {"logprobs", nullptr}, {"finish_reason", finish_reason(outcome)}});
+        {{"text", ""}, {"index", index}, {"logprobs", nullptr}, {"finish_reason", finish_reason(outcome)}},
+        timings_json(outcome));
   }
 
   std::string finish(const Totals& totals, const Outcome& last) override {
@@ -78,19 +81,21 @@ class CompletionFormat final : public AnswerFormat {
   }
 
   Json envelope(Json choices) const {
-    return {{"id", shape_.id},
-            {"object", "text_completion"},
-            {"created", created_},
-            {"model", shape_.model},
-            {"choices", std::move(choices)}};
+    return {{"id", shape_.id},       {"object", "text_completion"},        {"created", created_},
+            {"model", shape_.model}, {"system_fingerprint", build_info()}, {"choices", std::move(choices)}};
   }
-  std::string event(Json choice) const { return server_event(envelope(Json::array({std::move(choice)}))); }
+  std::string event(Json choice, Json timings = nullptr) const {
+    Json json = envelope(Json::array({std::move(choice)}));
+    if (!timings.is_null()) json["timings"] = std::move(timings);
+    return server_event(json);
+  }
 
   static void add_top(Json& top, std::string_view text, float number) {
     if (std::string key(text); !top.contains(key)) top[key] = number;
   }
 
-  // `offset`: where the first token begins in the text, in bytes; moved on to behind the last.
+  // `offset`: where the first token begins in the text, in characters; moved on to behind the last. A token
+  // that begins within a character begins behind it.
   Json logprobs(std::span<const ScoredToken> prompt, std::span<const ScoredToken> tokens,
                 int64_t& offset) const {
     if (!shape_.tells_logprobs) return nullptr;
@@ -99,7 +104,7 @@ class CompletionFormat final : public AnswerFormat {
       const std::string_view text = tokenizer_.token_bytes(token.id);
       texts.push_back(text);
       offsets.push_back(offset);
-      offset += std::ssize(text);
+      offset += std::ranges::count_if(text, [](unsigned char c) { return (c & 0xC0) != 0x80; });
       if (!token.log_probability) {
         numbers.push_back(nullptr);
         tops.push_back(nullptr);
@@ -132,13 +137,13 @@ constexpr std::string_view kPromptForms = "a string, a list of strings, token id
 
 }  // namespace
 
-Result<Api::Prompts> Api::read_prompts(const Fields& fields) const {
-  const Json* prompt = fields.find("prompt");
-  if (prompt == nullptr) return fields.wrong("prompt", kPromptForms);
+Result<Api::Prompts> Api::read_prompts(const Fields& fields, std::string_view name) const {
+  const Json* prompt = fields.find(name);
+  if (prompt == nullptr) return fields.wrong(name, kPromptForms);
   const bool is_list = prompt->is_array() && !prompt->empty() && !(*prompt)[0].is_number();
   const Json given = is_list ? *prompt : Json::array({*prompt});
   if (std::ssize(given) > kMaxPrompts) {
-    return fields.wrong("prompt", fmt::format("at most {} prompts", kMaxPrompts));
+    return fields.wrong(name, fmt::format("at most {} of them", kMaxPrompts));
   }
   Prompts read;
   for (const Json& one : given) {
@@ -147,11 +152,11 @@ Result<Api::Prompts> Api::read_prompts(const Fields& fields) const {
       read.texts.push_back(one.get<std::string>());
       read.ids.push_back(std::move(tokens));
     } else if (one.is_array() && !one.empty()) {
-      PLM_TRY(auto tokens, read_token_ids(one, "prompt", tokenizer()));
+      PLM_TRY(auto tokens, read_token_ids(one, name, tokenizer()));
       read.texts.push_back(tokenizer().decode(tokens));
       read.ids.push_back(std::move(tokens));
     } else {
-      return fields.wrong("prompt", kPromptForms);
+      return fields.wrong(name, kPromptForms);
     }
   }
   return read;

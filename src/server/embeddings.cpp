@@ -1,4 +1,5 @@
-// /v1/embeddings: the last hidden rows of a text, pooled to one vector of length 1.
+// /v1/embeddings, and /embedding, llama.cpp's own form: the last hidden rows of a text, pooled to one vector
+// of length 1.
 #include <cstring>
 
 #include "scheduler/pooling.h"
@@ -24,6 +25,31 @@ std::string base64(std::string_view bytes) {
 
 }  // namespace
 
+std::vector<std::vector<float>> Api::embed(Exchange& exchange, Prompts inputs) const {
+  std::vector<scheduler::Request> requests;
+  for (auto& tokens : inputs.ids) {
+    requests.emplace_back();
+    requests.back().prompt = std::move(tokens);
+    requests.back().pooling = options_.pooling;
+    requests.back().max_tokens = 0;
+  }
+  auto answers = submit(exchange, std::move(requests));
+  if (answers.empty()) return {};
+  std::vector<std::vector<float>> rows(answers.size());
+  const auto show = [&](size_t index, const scheduler::Piece&, const scheduler::Outcome* outcome) {
+    if (outcome == nullptr) return true;
+    if (const int status = failure_status(*outcome); status != 0) {
+      exchange.fail(status, failure_message(*outcome));
+      return false;
+    }
+    rows[index] = outcome->embedding;
+    exchange.totals.n_prompt += outcome->n_prompt;
+    return true;
+  };
+  if (!Choices(std::move(answers)).read(show, [&] { return !exchange.reply.is_client_gone(); })) return {};
+  return rows;
+}
+
 void Api::embeddings(Exchange& exchange) const {
   const auto work = [&]() -> Status {
     const Fields fields(exchange.body);
@@ -34,49 +60,13 @@ void Api::embeddings(Exchange& exchange) const {
     PLM_TRY(const int64_t dimensions, fields.integer("dimensions", width, 1, INT32_MAX));
     if (dimensions != width)
       return fields.wrong("dimensions", fmt::format("{}: this model has no other", width));
-    const Json* input = fields.find("input");
-    constexpr std::string_view kForms = "a string, a list of strings, token ids, or lists of token ids";
-    if (input == nullptr) return fields.wrong("input", kForms);
-    const bool is_list = input->is_array() && !input->empty() && !(*input)[0].is_number();
-    const Json inputs = is_list ? *input : Json::array({*input});
-    if (std::ssize(inputs) > kMaxPrompts)
-      return fields.wrong("input", fmt::format("at most {} inputs", kMaxPrompts));
-    std::vector<scheduler::Request> requests;
-    for (const Json& one : inputs) {
-      scheduler::Request request;
-      request.pooling = options_.pooling;
-      request.max_tokens = 0;
-      if (one.is_string()) {
-        PLM_TRY(request.prompt, prompt_tokens(one.get_ref<const std::string&>()));
-      } else if (one.is_array() && !one.empty()) {
-        PLM_TRY(request.prompt, read_token_ids(one, "input", tokenizer()));
-      } else {
-        return fields.wrong("input", kForms);
-      }
-      requests.push_back(std::move(request));
-    }
-    auto answers = submit(exchange, std::move(requests));
-    if (answers.empty()) return {};
-    std::vector<scheduler::Outcome> outcomes(answers.size());
-    const bool is_complete =
-        Choices(std::move(answers))
-            .read(
-                [&](size_t index, const scheduler::Piece&, const scheduler::Outcome* outcome) {
-                  if (outcome != nullptr) outcomes[index] = *outcome;
-                  return true;
-                },
-                [&] { return !exchange.reply.is_client_gone(); });
-    if (!is_complete) return {};
+    PLM_TRY(Prompts inputs, read_prompts(fields, "input"));
+    auto rows = embed(exchange, std::move(inputs));
+    if (rows.empty()) return {};
     Json data = Json::array();
-    for (size_t i = 0; i < outcomes.size(); ++i) {
-      std::vector<float>& row = outcomes[i].embedding;
-      if (row.empty()) {
-        exchange.fail(503, "the server is shutting down, or no slot became free in time");
-        return {};
-      }
-      exchange.totals.n_prompt += outcomes[i].n_prompt;
+    for (auto& row : rows) {
       scheduler::scale_to_unit_length(row);
-      Json json = {{"object", "embedding"}, {"index", i}, {"embedding", row}};
+      Json json = {{"object", "embedding"}, {"index", data.size()}, {"embedding", row}};
       if (encoding == "base64") {
         std::string bytes(row.size() * sizeof(float), '\0');
         std::memcpy(bytes.data(), row.data(), bytes.size());
@@ -90,6 +80,25 @@ void Api::embeddings(Exchange& exchange) const {
               {"model", options_.model_name},
               {"usage",
                {{"prompt_tokens", exchange.totals.n_prompt}, {"total_tokens", exchange.totals.n_prompt}}}});
+    return {};
+  };
+  if (const Status status = work(); !status.ok()) exchange.fail(status.error());
+}
+
+// llama.cpp's own form: a list whose vectors are in lists, for a model without pooling has one a token.
+void Api::native_embeddings(Exchange& exchange) const {
+  constexpr int64_t kAsTheyAre = -1, kOfLengthOne = 2;
+  const auto work = [&]() -> Status {
+    const Fields fields(exchange.body);
+    PLM_TRY(const int64_t norm, fields.integer("embd_normalize", kOfLengthOne, kAsTheyAre, kOfLengthOne));
+    if (norm != kAsTheyAre && norm != kOfLengthOne) return fields.wrong("embd_normalize", "2 or -1");
+    PLM_TRY(Prompts inputs, read_prompts(fields, fields.has("input") ? "input" : "content"));
+    Json list = Json::array();
+    for (auto& row : embed(exchange, std::move(inputs))) {
+      if (norm == kOfLengthOne) scheduler::scale_to_unit_length(row);
+      list.push_back({{"index", list.size()}, {"embedding", Json::array({row})}});
+    }
+    if (!list.empty()) exchange.send(200, list);
     return {};
   };
   if (const Status status = work(); !status.ok()) exchange.fail(status.error());

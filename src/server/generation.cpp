@@ -80,33 +80,49 @@ Result<float> read_bias(const Fields& fields, const Json& value) {
   return bias <= -100 ? -std::numeric_limits<float>::infinity() : static_cast<float>(bias);
 }
 
-// OpenAI's {"id": bias} and llama.cpp's [[id, bias], ...].
+// The tokens that a pair of logit_bias is about: an id, or a text.
+Result<std::vector<TokenId>> read_biased(const Fields& fields, const Json& whose,
+                                         const Tokenizer& tokenizer) {
+  if (whose.is_string() && whose.get_ref<const std::string&>().size() <= kMaxStopBytes) {
+    return tokenizer.encode(whose.get_ref<const std::string&>(),
+                            {.add_special = false, .parse_special = true});
+  }
+  const int64_t id = whole_number(whose).value_or(-1);
+  if (id < 0 || id >= static_cast<int64_t>(tokenizer.vocabulary_size())) {
+    return fields.wrong("logit_bias", fmt::format("token ids from 0 to {}, or texts of at most {} bytes",
+                                                  tokenizer.vocabulary_size() - 1, kMaxStopBytes));
+  }
+  return std::vector<TokenId>{static_cast<TokenId>(id)};
+}
+
+// OpenAI's {"id": bias} and llama.cpp's [[id, bias], ["text", bias], ...], where a text stands for its
+// tokens.
 Status read_logit_bias(const Fields& fields, runtime::SamplerOptions& o, const Tokenizer& tokenizer) {
   const Json* value = fields.find("logit_bias");
   if (value == nullptr) return {};
-  const std::string expected = fmt::format("at most {} pairs of a token id and a number", kMaxBiases);
+  const std::string expected =
+      fmt::format("at most {} pairs of a token id or a text and a number", kMaxBiases);
   if (!(value->is_object() || value->is_array()) || std::ssize(*value) > kMaxBiases) {
     return fields.wrong("logit_bias", expected);
   }
   for (const auto& item : value->items()) {
-    int64_t id = -1;
+    Json whose;
     const Json* bias = &item.value();
     if (value->is_object()) {
       const std::string& key = item.key();
+      int64_t id = -1;
       const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), id);
       if (error != std::errc() || end != key.data() + key.size()) return fields.wrong("logit_bias", expected);
+      whose = id;
     } else {
-      const bool is_pair = bias->is_array() && bias->size() == 2 && (*bias)[0].is_number();
+      const bool is_pair = bias->is_array() && bias->size() == 2;
       if (!is_pair) return fields.wrong("logit_bias", expected);
-      id = whole_number((*bias)[0]).value_or(-1);
+      whose = (*bias)[0];
       bias = &(*bias)[1];
     }
-    if (id < 0 || id >= static_cast<int64_t>(tokenizer.vocabulary_size())) {
-      return fields.wrong("logit_bias",
-                          fmt::format("token ids from 0 to {}", tokenizer.vocabulary_size() - 1));
-    }
+    PLM_TRY(const auto ids, read_biased(fields, whose, tokenizer));
     PLM_TRY(const float number, read_bias(fields, *bias));
-    o.logit_bias.emplace_back(static_cast<TokenId>(id), number);
+    for (const TokenId id : ids) o.logit_bias.emplace_back(id, number);
   }
   return {};
 }

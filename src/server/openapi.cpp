@@ -25,14 +25,14 @@ constexpr std::array kDescribed = {
     Described{"/v1/messages", "MessagesRequest", "AnthropicMessage", true},
     Described{"/v1/messages/count_tokens", "CountRequest", "Count"},
     Described{"/v1/embeddings", "EmbeddingsRequest", "Embeddings"},
+    Described{"/embedding", "NativeEmbeddingsRequest", "NativeEmbeddings"},
     Described{"/tokenize", "TokenizeRequest", "Tokens"},
     Described{"/detokenize", "DetokenizeRequest", "Text"},
     Described{"/apply-template", "TemplateRequest", "Prompt"},
     Described{"/tokenizer_info", "", "TokenizerInfo"},
     Described{"/v1/models", "", "Models"},
-    Described{"/models", "", "Models"},
+    Described{"/v1/models/{name}", "", "Model"},
     Described{"/health", "", "Health"},
-    Described{"/v1/health", "", "Health"},
     Described{"/props", "", "Properties"},
     Described{"/slots", "", "Slots"},
     Described{"/slots/{id}", "SlotRequest", "SlotResult"},
@@ -42,7 +42,7 @@ Json content(std::string_view type, Json schema) {
   return {{std::string(type), {{"schema", std::move(schema)}}}};
 }
 
-Json operation(const Api::Route& route) {
+Json operation(const Api::Route& route, std::string_view model_name) {
   const auto* const found = std::ranges::find(kDescribed, route.path, &Described::path);
   const Described described =
       found == kDescribed.end() ? Described{.path = route.path, .request = {}, .reply = {}} : *found;
@@ -63,6 +63,10 @@ Json operation(const Api::Route& route) {
     json["requestBody"] = {{"required", true},
                            {"content", content("application/json", schema::ref(described.request))}};
   }
+  if (route.path.ends_with("{name}")) {
+    json["parameters"] = Json::array(
+        {{{"name", "name"}, {"in", "path"}, {"required", true}, {"schema", schema::constant(model_name)}}});
+  }
   if (route.path.ends_with("{id}")) {
     const Json actions = {{"enum", {"save", "restore", "erase"}}};
     const Json id = {{"name", "id"}, {"in", "path"}, {"required", true}, {"schema", {{"type", "integer"}}}};
@@ -76,9 +80,14 @@ Json operation(const Api::Route& route) {
 
 void Api::openapi(Exchange& exchange) const {
   Json paths = Json::object();
-  for (const Route& route : routes()) {
-    if (route.answer == &Api::infill || route.answer == &Api::rerank) continue;  // which say no to all
-    paths[std::string(route.path)][route.method == "GET" ? "get" : "post"] = operation(route);
+  for (auto route = routes().begin(); route != routes().end(); ++route) {
+    if (route->answer == &Api::infill || route->answer == &Api::rerank) continue;  // which say no to all
+    // What has another path is described under the first.
+    if (std::any_of(routes().begin(), route,
+                    [&](const Route& other) { return other.answer == route->answer; }))
+      continue;
+    paths[std::string(route->path)][route->method == "GET" ? "get" : "post"] =
+        operation(*route, options_.model_name);
   }
   Json schemas = request_schemas({.vocabulary_size = static_cast<int64_t>(tokenizer().vocabulary_size()),
                                   .knows_tools = template_.knows_tools()});

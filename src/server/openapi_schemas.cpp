@@ -43,16 +43,16 @@ Json sampler_chain() {
 
 // The fields of read_generation().
 Json generation_fields(const SchemaLimits& limits) {
+  const Json stop = {{"type", "string"}, {"maxLength", kMaxStopBytes}};
   const Json id = whole(0, limits.vocabulary_size - 1);
   const Json bias = any_of({real(-1e6, 1e6), {{"const", false}}});
   Json pair = list(Json::object(), 2, 2);
-  pair["prefixItems"] = {id, bias};
+  pair["prefixItems"] = {any_of({id, stop}), bias};
   pair.erase("items");
   const Json biases = {{"type", "object"},
                        {"propertyNames", {{"pattern", "^[0-9]+$"}}},
                        {"additionalProperties", bias},
                        {"maxProperties", kMaxBiases}};
-  const Json stop = {{"type", "string"}, {"maxLength", kMaxStopBytes}};
   return {{"model", {{"description", "passed over: there is one"}}},
           {"max_tokens", whole(-1, INT32_MAX)},
           {"max_completion_tokens", whole(-1, INT32_MAX)},
@@ -98,7 +98,8 @@ Json usage() {
   return object({{"prompt_tokens", whole()},
                  {"completion_tokens", whole()},
                  {"total_tokens", whole()},
-                 {"prompt_tokens_details", object({{"cached_tokens", whole()}})}});
+                 {"prompt_tokens_details", object({{"cached_tokens", whole()}})},
+                 {"completion_tokens_details", object({{"reasoning_tokens", whole()}})}});
 }
 
 // The envelope of /v1/completions and /v1/chat/completions.
@@ -110,6 +111,7 @@ Json completion(std::string_view object_name, Json choice) {
                  {"object", constant(object_name)},
                  {"created", whole()},
                  {"model", text()},
+                 {"system_fingerprint", text()},
                  {"choices", list(object(std::move(choice)))},
                  {"usage", usage()},
                  {"timings", of_type("object")}});
@@ -123,13 +125,17 @@ Json request_schemas(const SchemaLimits& limits) {
   const Json fields = with(generation_fields(limits), form_fields());
   const Json of_completion = {
       {"n", whole(1, kMaxChoices)}, {"echo", flag()}, {"logprobs", whole(0, kMaxTopLogprobs)}};
+  const Json with_norm = {{"embd_normalize", {{"enum", {-1, 2}}}}};
   Json schemas = {
       {"CompletionRequest", object({{"prompt", prompt_forms(limits)}}, with(fields, of_completion))},
       {"NativeRequest",
-       object({{"prompt", prompt_forms(limits)}},
-              with(fields, {{"n", whole(1, kMaxChoices)}, {"n_probs", whole(0, kMaxTopLogprobs)}}))},
+       object({{"prompt", prompt_forms(limits)}}, with(fields, {{"n", whole(1, kMaxChoices)},
+                                                                {"n_probs", whole(0, kMaxTopLogprobs)},
+                                                                {"return_tokens", flag()}}))},
       {"EmbeddingsRequest",
        object({{"input", prompt_forms(limits)}}, {{"encoding_format", one_of_words({"float", "base64"})}})},
+      {"NativeEmbeddingsRequest", any_of({object({{"content", prompt_forms(limits)}}, with_norm),
+                                          object({{"input", prompt_forms(limits)}}, with_norm)})},
       {"TokenizeRequest",
        object({{"content", text()}},
               {{"add_special", flag()}, {"parse_special", flag()}, {"with_pieces", flag()}})},
@@ -148,9 +154,15 @@ Json reply_schemas() {
                             {"function", object({{"name", text()}, {"arguments", text()}})}});
   Json message = object({{"role", constant("assistant")}, {"content", or_null(text())}});
   message["properties"]["tool_calls"] = list(call);
-  const Json token = any_of({whole(), object({{"id", whole()}, {"piece", text()}})});
+  const Json token =
+      any_of({whole(), object({{"id", whole()}, {"piece", any_of({text(), list(whole(0, 255))})}})});
+  const Json model =
+      object({{"id", text()}, {"object", constant("model")}, {"created", whole()}, {"owned_by", text()}});
   const Json native = object({{"index", whole()},
                               {"content", text()},
+                              {"tokens", list(whole())},
+                              {"prompt", text()},
+                              {"has_new_line", flag()},
                               {"stop", flag()},
                               {"stop_type", one_of_words({"eos", "word", "limit"})},
                               {"stopping_word", text()},
@@ -178,17 +190,18 @@ Json reply_schemas() {
                                 {"eos_token", or_null(text())},
                                 {"pad_token", or_null(text())},
                                 {"chat_template", text()}})},
-      {"Models", object({{"object", constant("list")},
-                         {"data", list(object({{"id", text()},
-                                               {"object", constant("model")},
-                                               {"created", whole()},
-                                               {"owned_by", text()}}))}})},
+      {"Models", object({{"object", constant("list")}, {"data", list(model)}})},
+      {"Model", model},
+      {"NativeEmbeddings", list(object({{"index", whole()}, {"embedding", list(list(real()))}}))},
       {"Health", object({{"status", constant("ok")}})},
       {"Properties", object({{"default_generation_settings", of_type("object")},
                              {"total_slots", whole()},
                              {"model_alias", text()},
                              {"model_path", text()},
+                             {"modalities", of_type("object")},
                              {"chat_template", text()},
+                             {"bos_token", text()},
+                             {"eos_token", text()},
                              {"build_info", text()}})},
       {"SlotResult", object({{"id_slot", whole()}})},
       {"Slots",

@@ -67,7 +67,10 @@ bool Server::admit(const HttpRequest& request, HttpReply& reply, Exchange& excha
   }
   if (head.method == "OPTIONS") {
     reply.add_header("Access-Control-Allow-Methods", "GET, POST");
-    reply.add_header("Access-Control-Allow-Headers", "Authorization, Content-Type, X-Api-Key");
+    // Clients in browsers send headers of their own (X-Stainless-.., Anthropic-Version).
+    const std::string_view asked = head.header("access-control-request-headers");
+    reply.add_header("Access-Control-Allow-Headers",
+                     asked.empty() ? "Authorization, Content-Type, X-Api-Key" : std::string(asked));
     reply.send(204, "", "");
     return false;
   }

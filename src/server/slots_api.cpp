@@ -51,11 +51,16 @@ int status_of(const Error& error) {
 void Api::slots(Exchange& exchange) const {
   if (!options_.shows_slots) return exchange.fail(501, "slots are not shown here (--slots)");
   Json slots = Json::array();
+  bool has_room = false;
   for (const auto& slot : scheduler_.snapshot().slots) {
+    has_room = has_room || !slot.is_busy;
     slots.push_back({{"id", slot.id},
                      {"n_ctx", slot.capacity},
                      {"is_processing", slot.is_busy},
                      {"n_tokens", slot.n_tokens}});
+  }
+  if (!has_room && exchange.request.head.query == "fail_on_no_slot=1") {
+    return exchange.fail(503, "no slot is free");
   }
   exchange.send(200, slots);
 }

@@ -7,47 +7,84 @@ namespace plm::server {
 
 void Api::health(Exchange& exchange) const { exchange.send(200, {{"status", "ok"}}); }
 
-void Api::models(Exchange& exchange) const {
+Json Api::model_json() const {
   const runtime::Engine& engine = scheduler_.engine();
-  exchange.send(200, {{"object", "list"},
-                      {"data", Json::array({{{"id", options_.model_name},
-                                             {"object", "model"},
-                                             {"created", started_},
-                                             {"owned_by", "plm"},
-                                             {"meta",
-                                              {{"n_vocab", engine.config().vocabulary_size},
-                                               {"n_ctx", engine.context_length()},
-                                               {"n_ctx_train", engine.config().context_length},
-                                               {"n_embd", engine.config().width}}}}})}});
+  return {{"id", options_.model_name},
+          {"object", "model"},
+          {"created", started_},
+          {"owned_by", "plm"},
+          {"meta",
+           {{"n_vocab", engine.config().vocabulary_size},
+            {"n_ctx", engine.context_length()},
+            {"n_ctx_train", engine.config().context_length},
+            {"n_embd", engine.config().width}}}};
 }
+
+void Api::models(Exchange& exchange) const {
+  exchange.send(200, {{"object", "list"}, {"data", Json::array({model_json()})}});
+}
+
+void Api::model(Exchange& exchange) const {
+  const std::string_view name =
+      std::string_view(exchange.request.head.path).substr(std::string_view("/v1/models/").size());
+  if (name != options_.model_name) return exchange.fail(404, "there is no model of this name");
+  exchange.send(200, model_json());
+}
+
+namespace {
+
+Json sampling_json(const runtime::SamplerOptions& o) {
+  Json samplers = Json::array();
+  for (const auto stage : o.chain) samplers.push_back(runtime::sampler_stage_name(stage));
+  return {{"seed", o.seed ? Json(*o.seed) : Json(-1)},
+          {"temperature", o.temperature},
+          {"top_k", o.top_k},
+          {"top_p", o.top_p},
+          {"min_p", o.min_p},
+          {"top_n_sigma", o.top_n_sigma},
+          {"xtc_probability", o.xtc_probability},
+          {"xtc_threshold", o.xtc_threshold},
+          {"typical_p", o.typical_p},
+          {"repeat_last_n", o.repeat_last_n},
+          {"repeat_penalty", o.repeat_penalty},
+          {"presence_penalty", o.presence_penalty},
+          {"frequency_penalty", o.frequency_penalty},
+          {"dry_multiplier", o.dry_multiplier},
+          {"dry_base", o.dry_base},
+          {"dry_allowed_length", o.dry_allowed_length},
+          {"dry_penalty_last_n", o.dry_penalty_last_n},
+          {"mirostat", o.mirostat},
+          {"mirostat_tau", o.mirostat_tau},
+          {"mirostat_eta", o.mirostat_eta},
+          {"samplers", std::move(samplers)}};
+}
+
+}  // namespace
 
 void Api::props(Exchange& exchange) const {
   const runtime::Engine& engine = scheduler_.engine();
-  const runtime::SamplerOptions& o = options_.sampling;
   const bool drafts = scheduler_.options().drafter != nullptr;
-  Json samplers = Json::array();
-  for (const auto stage : o.chain) samplers.push_back(runtime::sampler_stage_name(stage));
+  const auto text_of = [&](std::optional<tokenizer::TokenId> id) {
+    return id ? std::string(tokenizer().token_text(*id)) : std::string();
+  };
+  Json params = sampling_json(options_.sampling);
+  params.update({{"n_predict", options_.max_tokens},
+                 {"max_tokens", options_.max_tokens},
+                 {"speculative.n_max", drafts ? scheduler_.options().drafts.n_max : 0},
+                 {"speculative.n_min", scheduler_.options().drafts.n_min},
+                 {"speculative.p_min", scheduler_.options().drafts.p_min}});
   exchange.send(200, {{"default_generation_settings",
-                       {{"n_ctx", engine.context_length()},
-                        {"params",
-                         {{"temperature", o.temperature},
-                          {"top_k", o.top_k},
-                          {"top_p", o.top_p},
-                          {"min_p", o.min_p},
-                          {"typical_p", o.typical_p},
-                          {"repeat_last_n", o.repeat_last_n},
-                          {"repeat_penalty", o.repeat_penalty},
-                          {"speculative.n_max", drafts ? scheduler_.options().drafts.n_max : 0},
-                          {"speculative.n_min", scheduler_.options().drafts.n_min},
-                          {"speculative.p_min", scheduler_.options().drafts.p_min},
-                          {"presence_penalty", o.presence_penalty},
-                          {"frequency_penalty", o.frequency_penalty},
-                          {"samplers", std::move(samplers)}}}}},
+                       {{"n_ctx", engine.context_length()}, {"params", std::move(params)}}},
                       {"total_slots", scheduler_.options().n_slots},
                       {"model_alias", options_.model_name},
                       {"model_path", options_.model_path},
+                      {"modalities", {{"vision", false}, {"audio", false}}},
+                      {"endpoint_slots", options_.shows_slots},
+                      {"endpoint_metrics", options_.shows_metrics},
                       {"chat_template", template_.source()},
-                      {"build_info", "plm-" PLM_VERSION},
+                      {"bos_token", text_of(tokenizer().bos())},
+                      {"eos_token", text_of(tokenizer().eos())},
+                      {"build_info", build_info()},
                       {"cache",
                        {{"type", tensor_type_name(engine.cache_type())},
                         {"bytes_per_token", engine.cache_bytes_per_token()}}}});

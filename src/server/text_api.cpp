@@ -1,8 +1,23 @@
 // Tokens and templates without the model: /tokenize, /detokenize, /apply-template, /tokenizer_info.
 #include "server/api.h"
 #include "server/chat_prompt.h"
+#include "tokenizer/utf8.h"
 
 namespace plm::server {
+
+namespace {
+
+// Whether the bytes are characters: a token may hold a part of one.
+bool is_whole_text(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const auto character = tokenizer::decode_utf8(bytes);
+    if (character.code_point == tokenizer::kInvalidCodePoint) return false;
+    bytes.remove_prefix(character.length);
+  }
+  return true;
+}
+
+}  // namespace
 
 void Api::tokenize(Exchange& exchange) const {
   const auto work = [&]() -> Status {
@@ -19,7 +34,8 @@ void Api::tokenize(Exchange& exchange) const {
     Json tokens = Json::array();
     for (const auto id : ids) {
       if (tells_pieces) {
-        tokens.push_back({{"id", id}, {"piece", tokenizer().token_bytes(id)}});
+        const std::string_view piece = tokenizer().token_bytes(id);
+        tokens.push_back({{"id", id}, {"piece", is_whole_text(piece) ? Json(piece) : bytes_json(piece)}});
       } else {
         tokens.push_back(id);
       }

@@ -86,6 +86,8 @@ def test_a_stream_is_the_same_text_in_parts(client):
     assert "".join(part.choices[0].text for part in parts if part.choices) == whole.choices[0].text
     assert len(parts) > 10
     assert parts[-1].choices == [] and parts[-1].usage.completion_tokens == 30
+    assert parts[-1].usage.completion_tokens_details.reasoning_tokens == 0
+    assert parts[-2].choices[0].finish_reason == "length" and parts[-2].timings["predicted_n"] == 30
 
     messages = [{"role": "user", "content": "A fox and a hen"}]
     chat = client.chat.completions.create(model="story", messages=messages, max_tokens=20, temperature=0)
@@ -95,6 +97,7 @@ def test_a_stream_is_the_same_text_in_parts(client):
     assert chunks[0].choices[0].delta.role == "assistant"
     assert "".join(c.choices[0].delta.content or "" for c in chunks) == chat.choices[0].message.content
     assert chunks[-1].choices[0].finish_reason in ("stop", "length")
+    assert chunks[-1].timings["predicted_n"] == chat.usage.completion_tokens, "who asks for no usage has timings too"
 
 
 def test_llama_cpps_own_completion_has_its_form(server, client):
@@ -116,6 +119,14 @@ def test_llama_cpps_own_completion_has_its_form(server, client):
     for path in ("/infill", "/rerank", "/v1/rerank"):
         status, reply, _ = server.ask(path, {"query": "a"})
         assert status == 501 and "not supported" in reply["error"]["message"]
+
+
+def test_the_length_of_answers_that_do_not_say(plm):
+    with Server(plm, "-n", 3) as short:
+        said = {"prompt": "Once", "ignore_eos": True}
+        for more, n in (({}, 3), ({"max_tokens": 5}, 5), ({"n_predict": -1}, 3)):
+            assert short.ok("/v1/completions", said | more)["usage"]["completion_tokens"] == n
+        assert short.ok("/props")["default_generation_settings"]["params"]["n_predict"] == 3
 
 
 def test_a_stop_text_ends_an_answer_before_it(client):
@@ -169,6 +180,10 @@ def test_token_ids_logprobs_and_echo_are_what_lm_eval_needs(server, client):
     assert reply.choices[0].text.startswith("Once upon a time")
     scored = client.completions.create(model="story", prompt=ids, max_tokens=0, logprobs=0, echo=True)
     assert scored.choices[0].text == "Once upon a time" and len(scored.choices[0].logprobs.tokens) == len(ids)
+    text = "né: one"  # é is two tokens
+    offsets = client.completions.create(model="story", prompt=text, max_tokens=0, logprobs=0, echo=True).choices[0].logprobs
+    for token, offset in zip(offsets.tokens, offsets.text_offset):
+        assert "\ufffd" in token or text[offset:].startswith(token), "in characters"
 
 
 def test_prompt_scores_are_those_of_plm_score(server, plm):
@@ -185,6 +200,8 @@ def test_a_logit_bias_bans_or_forces_a_token(client):
     assert ids.choices[0].text.startswith("Once upon a time")
     forced = client.completions.create(**options, logit_bias={"100": 100.0})
     banned = client.completions.create(**options, logit_bias={"100": -100})
+    word = client.completions.create(**options, extra_body={"logit_bias": [[" king", 100.0]]})
+    assert word.choices[0].text == " king", "a text stands for its tokens"
     assert forced.choices[0].text != first.choices[0].text == banned.choices[0].text
 
 
@@ -207,6 +224,21 @@ def test_embeddings_have_length_one_and_the_models_width(client, server):
     assert reply.usage.prompt_tokens > 5
     numbers = server.ok("/v1/embeddings", {"input": "A king."})["data"][0]["embedding"]
     assert numbers == pytest.approx(rows[1], abs=1e-4)
+
+
+def test_embeddings_have_llama_cpps_form_too(server):
+    numbers = [item["embedding"] for item in server.ok("/v1/embeddings", {"input": ["A king.", [1, 2]]})["data"]]
+    for path, field in (("/embedding", "content"), ("/embeddings", "input")):
+        several = server.ok(path, {field: ["A king.", [1, 2]]})
+        assert [one["index"] for one in several] == [0, 1]
+        for one, row in zip(several, numbers):
+            assert len(one["embedding"]) == 1 and one["embedding"][0] == pytest.approx(row, abs=1e-6)
+        assert server.ok(path, {field: "A king."}) == pytest.approx(several[:1])
+    (as_it_is,) = server.ok("/embedding", {"content": "A king.", "embd_normalize": -1})
+    length = sum(x * x for x in as_it_is["embedding"][0]) ** 0.5
+    assert abs(length - 1) > 0.01 and [x / length for x in as_it_is["embedding"][0]] == pytest.approx(numbers[0], abs=1e-5)
+    for wrong in ({}, {"content": []}, {"content": 5}, {"content": "a", "embd_normalize": 1}, {"input": [None]}):
+        assert server.ask("/embedding", wrong)[0] == 400, wrong
 
 
 def test_responses_and_messages_keep_to_a_grammar_too(server):
@@ -265,11 +297,27 @@ def test_the_document_describes_every_path(server):
     assert document["openapi"].startswith("3.") and {"/v1/completions", "/v1/messages"} <= document["paths"].keys()
     for path, operations in document["paths"].items():
         for method in operations:
-            assert server.ask(path, {} if method == "post" else None)[0] != 404, path
+            assert server.ask(path.replace("{name}", "story"), {} if method == "post" else None)[0] != 404, path
 
 
-def test_models_are_listed(client):
+def test_models_are_listed_and_found_by_name(client, plm):
     assert [model.id for model in client.models.list()] == ["story"]
+    assert client.models.retrieve("story").owned_by == "plm"
+    with pytest.raises(openai.NotFoundError):
+        client.models.retrieve("other")
+    with Server(plm, "-a", "org/story") as named, openai.OpenAI(base_url=named.url + "/v1", api_key="none") as asking:
+        assert asking.models.retrieve("org/story").id == "org/story"
+
+
+def test_clients_without_v1_in_their_address_are_answered(server):
+    with openai.OpenAI(base_url=server.url, api_key="none", max_retries=0, timeout=120) as client:
+        messages = [{"role": "user", "content": "Hi"}]
+        chat = client.chat.completions.create(model="story", messages=messages, max_tokens=2)
+        assert chat.usage.completion_tokens == 2 and chat.system_fingerprint.startswith("plm-")
+        assert client.responses.create(model="story", input="Hi", max_output_tokens=2).usage.output_tokens == 2
+    native = server.ok("/completions", {"prompt": "A", "n_predict": 2, "return_tokens": True, "temperature": 0})
+    assert native["stop_type"] == "limit" and native["prompt"] == "A" and native["has_new_line"] is False
+    assert server.ok("/detokenize", {"tokens": native["tokens"]})["content"] == native["content"]
 
 
 # Cancelling, crowds, the end
@@ -458,6 +506,8 @@ def test_tokens_go_there_and_back(server):
     assert server.ok("/detokenize", {"tokens": ids}) == {"content": text, "prompt": text}
     pieces = server.ok("/tokenize", {"content": "Once", "with_pieces": True})["tokens"]
     assert pieces[0].keys() == {"id", "piece"}
+    parts = server.ok("/tokenize", {"content": "€", "with_pieces": True})["tokens"]
+    assert bytes(byte for part in parts for byte in part["piece"]) == "€".encode(), "parts of a character as bytes"
     info = server.ok("/tokenizer_info")
     assert info["eos_token"] and "chat_template" in info
     prompt = server.ok("/apply-template", {"messages": [{"role": "user", "content": "Hi"}]})["prompt"]
@@ -482,7 +532,9 @@ def test_the_server_tells_how_it_is(server):
     assert server.ok("/health") == {"status": "ok"}
     props = server.ok("/props")
     assert props["total_slots"] == 4 and props["default_generation_settings"]["params"]["top_k"] == 40
-    assert len(server.ok("/slots")) == 4
+    assert props["default_generation_settings"]["params"]["n_predict"] == -1 and props["modalities"]["vision"] is False
+    assert props["eos_token"] and props["endpoint_metrics"] is True and props["endpoint_slots"] is True
+    assert len(server.ok("/slots")) == len(server.ok("/slots?fail_on_no_slot=1")) == 4
     server.ok("/v1/completions", {"prompt": "A", "max_tokens": 2})
     metrics = server.ok("/metrics")
     values = dict(line.split() for line in metrics.splitlines() if not line.startswith("#"))
@@ -579,6 +631,7 @@ def test_a_key_is_asked_for(plm, tmp_path):
             assert status == 401 and reply["error"]["type"] == "authentication_error"
         for key in ("first-key", "second-key", "third-key"):
             assert server.ask("/v1/models", headers={"Authorization": f"Bearer {key}"})[0] == 200
+        assert server.ask("/v1/models", headers={"Authorization": "bearer first-key"})[0] == 200, "RFC 9110, 11.1"
         assert server.ask("/v1/models", headers={"X-Api-Key": "third-key"})[0] == 200
         with pytest.raises(openai.AuthenticationError):
             openai.OpenAI(base_url=server.url + "/v1", api_key="no", max_retries=0).models.list()
@@ -600,6 +653,10 @@ def test_pages_of_others_are_kept_out(server, plm):
             "/v1/completions", headers={"Origin": "https://friend.example"}, method="OPTIONS"
         )
         assert status == 204 and "POST" in headers["Access-Control-Allow-Methods"]
+        assert "Authorization" in headers["Access-Control-Allow-Headers"]
+        asks = {"Origin": "https://friend.example", "Access-Control-Request-Headers": "x-stainless-os,anthropic-version"}
+        _, _, headers = friendly.ask("/v1/messages", headers=asks, method="OPTIONS")
+        assert headers["Access-Control-Allow-Headers"] == "x-stainless-os,anthropic-version", "what clients in browsers send"
         assert friendly.ask("/v1/models", headers={"Origin": "https://other.example"})[0] == 403
 
 
