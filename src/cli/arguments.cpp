@@ -22,6 +22,8 @@ constexpr std::array kLongNames = {
     LongName{"-np", "--parallel"},      LongName{"-to", "--timeout"},
     LongName{"-cram", "--cache-ram"},   LongName{"-jf", "--json-schema-file"},
     LongName{"-md", "--model-draft"},   LongName{"-td", "--threads-draft"},
+    LongName{"-fa", "--flash-attn"},    LongName{"-cb", "--cont-batching"},
+    LongName{"-kvu", "--kv-unified"},   LongName{"-sps", "--slot-prompt-similarity"},
 };
 
 bool is_number_like(std::string_view text) {
@@ -77,8 +79,12 @@ Result<std::vector<std::string>> translate_arguments(const std::vector<std::stri
     }
     if (argument.size() > 1 && argument[0] == '-' && takes_value(*scope, argument) &&
         i + 1 < arguments.size()) {
-      const std::string& value = arguments[++i];
       const CLI::Option* option = scope->get_option_no_throw(argument);
+      if (option->get_items_expected_min() == 0 && arguments[i + 1].starts_with('-')) {
+        translated.push_back(argument);  // which can do without
+        continue;
+      }
+      const std::string& value = arguments[++i];
       if (!value.empty() && value[0] == '-') {
         translated.push_back("--" + option->get_lnames().front() + "=" + value);
       } else {

@@ -9,6 +9,7 @@
 #include "cli/interrupt.h"
 #include "cli/model_options.h"
 #include "cli/output.h"
+#include "cli/peer_options.h"
 #include "cli/prompt_cache.h"
 #include "cli/sampling_options.h"
 #include "cli/speculation_options.h"
@@ -37,12 +38,13 @@ class ServeCommand : public Command {
   TemplateOptions template_;
   SpeculationOptions speculation_;
   PromptCache prompt_cache_;
+  PeerOptions peer_;
   std::string host_ = "127.0.0.1", alias_, api_key_file_, tls_key_, tls_certificate_, pooling_ = "mean";
   std::string slot_folder_;
   std::vector<std::string> api_keys_, cors_origins_;
   int port_ = 8080, n_slots_ = 4;
   int64_t timeout_ = 600, ping_seconds_ = 30, max_waiting_ = 64, cache_mib_ = 1024, max_tokens_ = -1;
-  bool shows_slots_ = true, shows_metrics_ = false, logs_ = true;
+  bool shows_slots_ = true, shows_metrics_ = false, shows_page_ = true, logs_ = true;
 };
 
 void ServeCommand::add_options(CLI::App& app) {
@@ -86,11 +88,13 @@ void ServeCommand::add_options(CLI::App& app) {
       ->check(CLI::IsMember({"mean", "last", "cls"}));
   app.add_flag("--slots,!--no-slots", shows_slots_, "answer under /slots");
   app.add_flag("--metrics,!--no-metrics", shows_metrics_, "answer under /metrics, for Prometheus");
-  app.add_flag("--log-requests,!--no-log-requests", logs_,
+  app.add_flag("--webui,!--no-webui", shows_page_, "show the page for browsers under /");
+  app.add_flag("--log-requests,!--no-log-requests,!--log-disable", logs_,
                "a line on stderr for each request, without its text");
   template_.add_to(app);
   sampling_.add_to(app);
   speculation_.add_to(app);
+  peer_.add_to(app);
 }
 
 Result<std::vector<std::string>> ServeCommand::api_keys() const {
@@ -127,6 +131,7 @@ Result<server::ServerOptions> ServeCommand::server_options() const {
   PLM_TRY(options.access.api_keys, api_keys());
   options.access.cors_origins = cors_origins_;
   options.access.host = host_;
+  options.shows_page = shows_page_;
   options.access.is_local = host_ == "localhost" || host_ == "::1" || host_.starts_with("127.");
   if (!options.access.is_local && options.access.api_keys.empty()) {
     talk("plm: --host {} without --api-key: everybody who reaches this machine may ask", host_);
@@ -178,6 +183,7 @@ void ServeCommand::wait_for_the_end(server::Server& server, scheduler::Scheduler
 }
 
 Status ServeCommand::run() {
+  peer_.tell();
   PLM_TRY(server::ServerOptions options, server_options());
   const bool has_tls = options.http.tls != nullptr;
   PLM_TRY(auto server, server::Server::start(std::move(options)));

@@ -11,10 +11,6 @@ namespace {
 
 bool is_health(std::string_view path) { return path == "/health" || path == "/v1/health"; }
 
-bool asks_for_page(const HttpHead& head) {
-  return (head.method == "GET" || head.method == "HEAD") && Page::built_in().has(head.path);
-}
-
 // Only paths we know go into the log.
 std::string_view logged_path(std::string_view path) {
   for (const Api::Route& route : Api::routes()) {
@@ -52,6 +48,11 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options) {
 void Server::open(std::unique_ptr<Api> api) {
   api_ = std::move(api);
   open_ = api_.get();
+}
+
+bool Server::asks_for_page(const HttpHead& head) const {
+  return options_.shows_page && (head.method == "GET" || head.method == "HEAD") &&
+         Page::built_in().has(head.path);
 }
 
 // False when the request has been answered: it may not ask, or asks only whether it may.

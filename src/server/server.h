@@ -15,6 +15,7 @@ namespace plm::server {
 struct ServerOptions {
   HttpServerOptions http;
   AccessOptions access;
+  bool shows_page = true;
   // A line for each request, without its newline and without anything a client wrote but a known path. Called
   // by many threads.
   std::function<void(std::string_view line)> log;
@@ -35,6 +36,7 @@ class Server {
  private:
   explicit Server(ServerOptions options);
   void handle(const HttpRequest& request, HttpReply& reply);
+  bool asks_for_page(const HttpHead& head) const;
   bool admit(const HttpRequest& request, HttpReply& reply, Exchange& exchange) const;
 
   ServerOptions options_;

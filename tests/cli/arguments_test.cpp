@@ -19,6 +19,7 @@ class Arguments : public ::testing::Test {
     run->add_option("-n,--predict", n_);
     run->add_option("--n-gpu-layers", layers_);
     run->add_flag("-e,--escape", flag_);
+    run->add_option("--flash-attn", attention_)->expected(0, 1);
   }
   std::vector<std::string> translate(const std::vector<std::string>& arguments) {
     auto translated = translate_arguments(arguments, app_);
@@ -31,7 +32,7 @@ class Arguments : public ::testing::Test {
   }
 
   CLI::App app_;
-  std::string prompt_, layers_;
+  std::string prompt_, layers_, attention_;
   int n_ = 0;
   bool flag_ = false;
 };
@@ -47,6 +48,11 @@ TEST_F(Arguments, KeepAValueThatBeginsWithADashWithItsOption) {
   EXPECT_THAT(translate({"run", "--prompt", "--", "-n", "-1"}),
               ElementsAre("run", "--prompt=--", "--predict=-1"));
   EXPECT_THAT(translate({"run", "-p", ""}), ElementsAre("run", "-p", ""));
+}
+
+TEST_F(Arguments, LeaveADashToTheNextOptionBehindOneThatCanDoWithoutAValue) {
+  EXPECT_THAT(translate({"run", "-fa", "-e"}), ElementsAre("run", "--flash-attn", "-e"));
+  EXPECT_THAT(translate({"run", "-fa", "on", "-e"}), ElementsAre("run", "--flash-attn", "on", "-e"));
 }
 
 TEST_F(Arguments, AreLeftAloneAfterTwoDashesAndWhereTheValueIsMissing) {

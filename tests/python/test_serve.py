@@ -121,6 +121,18 @@ def test_llama_cpps_own_completion_has_its_form(server, client):
         assert status == 501 and "not supported" in reply["error"]["message"]
 
 
+def test_command_lines_of_llama_server_are_taken(plm, bundled_model):
+    flags = ["-m", bundled_model, "-ngl", 99, "-fa", "-cb", "--embeddings", "--mlock", "--no-mmap", "--no-warmup", "-kvu",
+             "--cache-reuse", 256, "-sps", 0.5, "--threads-http", 4, "--no-context-shift", "--no-webui", "--jinja",
+             "--reasoning-format", "none"]  # fmt: skip
+    with Server(plm, *flags) as server:
+        server.ok("/v1/completions", {"prompt": "Once", "max_tokens": 1})
+        assert server.ask("/")[0] == 404, "--no-webui"
+    said = "".join(server.log)
+    assert "--flash-attn, --cont-batching, --kv-unified, --embedding" in said and "without effect" in said
+    assert plm.run("serve", "--port", 0, "--reasoning-format", "deepseek").returncode == 2
+
+
 def test_the_length_of_answers_that_do_not_say(plm):
     with Server(plm, "-n", 3) as short:
         said = {"prompt": "Once", "ignore_eos": True}
