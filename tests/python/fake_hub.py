@@ -49,6 +49,7 @@ class FakeHub:
         self.requests = []
         self.storage_host = "localhost"  # another name than the hub's
         self.ranges = True
+        self.released = threading.Event()  # lets go of what a fault "hold" holds back
         self.lock = threading.Lock()
         self.hub, self.storage = (self._serve(handler) for handler in (HubHandler, StorageHandler))
         self.endpoint = f"http://127.0.0.1:{self.hub.server_port}"
@@ -129,16 +130,22 @@ class Handler(BaseHTTPRequestHandler):
             if kind == "wrong range":
                 headers["Content_Range"] = f"bytes 0-{len(data) - 1}/{len(data)}"
         body = data[begin:]
-        if kind in ("cut", "stall"):
-            body = body[:argument]
+        rest = b""
+        if kind in ("cut", "stall", "hold"):
+            body, rest = body[:argument], body[argument:]
         self.answer(206 if begin else 200, body if kind != "slow" else b"", **headers)
+        if kind == "hold":
+            self.wfile.flush()
+            self.fake.released.wait(60)
+            self.wfile.write(rest)
         if kind == "slow":
             for i in range(0, len(body), argument):
                 self.wfile.write(body[i : i + argument])
                 self.wfile.flush()
                 time.sleep(0.05)
-        if kind == "stall":
-            time.sleep(6)
+        if kind == "stall":  # until the client goes
+            self.connection.settimeout(60)
+            self.connection.recv(1)
         if kind in ("cut", "stall"):
             self.close_connection = True
 

@@ -39,6 +39,10 @@ class Terminal:
         shown, self.seen = self.seen[:place], self.seen[place:]
         return shown
 
+    def until_more(self, seconds=30):
+        """Waits until anything appears."""
+        assert self.seen or select.select([self.fd], [], [], seconds)[0], "nothing comes"
+
     def until_editing(self, seconds=30):
         """Waits until the line editor has taken the terminal over: what is typed before, the terminal itself edits."""
         end = time.monotonic() + seconds
@@ -114,7 +118,7 @@ def test_ctrl_c_stops_an_answer_and_not_the_program(chat):
     for _ in range(3):
         terminal.type("Tell me of a fox.\n")
         terminal.until(b"\r\n")
-        time.sleep(0.3)
+        terminal.until_more()
         terminal.type(b"\x03")
         terminal.until_prompt()
     assert b"/regen" in terminal.ask("/help")

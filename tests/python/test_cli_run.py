@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import subprocess
-import time
 
 import jsonschema
 import pytest
@@ -194,12 +193,6 @@ def test_help_and_version(plm):
 def test_the_model_may_come_from_the_environment(plm, bundled_model, tmp_path):
     assert "absent" in fails(plm, "run", "-p", "x", env=os.environ | {"PLM_MODEL": str(tmp_path / "absent")})
     assert plm.ok("run", "-p", "x", "-n", 1, env={"PLM_MODEL": str(bundled_model)})
-
-
-def test_the_first_words_come_at_once(plm):
-    start = time.monotonic()
-    plm.ok("run", "-p", "x", "-n", 1)
-    assert time.monotonic() - start < 5
 
 
 def test_grammars_say_what_is_written(plm, bundled_model, tmp_path):

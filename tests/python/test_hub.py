@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
 import time
 
 import pytest
@@ -246,7 +245,7 @@ def test_a_busy_server_is_asked_again_when_it_says(hub, puller, weights):
     hub.hub_faults = [500]
     began = time.monotonic()
     result = puller.pull(REPOSITORY)
-    assert result.returncode == 0 and 2 <= time.monotonic() - began < 20
+    assert result.returncode == 0 and 2 <= time.monotonic() - began
     assert b"answers 429; trying again in 1.0 s" in result.stderr and b"answers 503" in result.stderr
     hub.faults["model-Q8_0.gguf"] = [("retry-after", 100000)]
     assert "asks to wait 100000 s" in puller.error(REPOSITORY + ":Q8_0")
@@ -257,10 +256,8 @@ def test_a_busy_server_is_asked_again_when_it_says(hub, puller, weights):
 def test_slow_is_waited_for_and_stalled_is_not(hub, puller, weights):
     hub.faults["model-Q4_K_M.gguf"] = [("slow", 20_000)]
     assert read(puller.ok(REPOSITORY, "--retries", 0)) == WEIGHTS
-    hub.faults["model-Q8_0.gguf"] = [("stall", 1)]
-    began = time.monotonic()
+    hub.faults["model-Q8_0.gguf"] = [("stall", 1)]  # the server would wait a minute
     assert "Operation too slow" in puller.error(REPOSITORY + ":Q8_0", "--retries", 0)
-    assert time.monotonic() - began < 5.5
 
 
 def test_files_and_revisions_that_do_not_exist(hub, puller, weights):
@@ -316,17 +313,24 @@ def test_offline_and_an_unreachable_hub_serve_from_the_cache(hub, puller, weight
 
 
 def test_two_at_once_fetch_once(hub, puller, weights):
-    hub.faults["model-Q4_K_M.gguf"] = [("slow", 20_000)]
-    results = []
-    threads = [threading.Thread(target=lambda: results.append(puller.pull(REPOSITORY))) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-        time.sleep(0.15)
-    for thread in threads:
-        thread.join()
-    assert [r.returncode for r in results] == [0, 0] and len({r.stdout for r in results}) == 1
+    hub.faults["model-Q4_K_M.gguf"] = [("hold", 20_000)]
+    command = [str(puller.plm.path), "pull", REPOSITORY]
+
+    environment = puller.environment | {"HF_HUB_DOWNLOAD_TIMEOUT": "60"}  # what is held back is no fault here
+
+    def start():
+        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    with start() as first:
+        while not (puller.incomplete() and puller.incomplete()[0].stat().st_size):
+            assert first.poll() is None
+            time.sleep(0.01)
+        with start() as second:
+            assert any(b"another process is fetching it" in line for line in second.stderr)
+            hub.released.set()
+            paths = [process.communicate(timeout=60)[0] for process in (first, second)]
+    assert first.returncode == second.returncode == 0 and paths[0] == paths[1] != b""
     assert len(hub.asked("GET", "storage")) == 1
-    assert any(b"another process is fetching it" in r.stderr for r in results)
 
 
 def test_an_interrupt_leaves_what_has_come(hub, puller, weights):
@@ -336,7 +340,7 @@ def test_an_interrupt_leaves_what_has_come(hub, puller, weights):
     while not (puller.incomplete() and puller.incomplete()[0].stat().st_size):
         time.sleep(0.01)
     process.send_signal(2)
-    assert process.wait(10) == 130 and process.stdout.read() == b""
+    assert process.wait(60) == 130 and process.stdout.read() == b""
     process.stdout.close(), process.stderr.close()
     assert puller.incomplete() and read(puller.ok(REPOSITORY)) == WEIGHTS
 

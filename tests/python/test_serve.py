@@ -7,6 +7,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 
 import jsonschema
 import pytest
@@ -351,16 +352,29 @@ def test_a_client_that_goes_frees_its_slot(server, client):
     assert client.completions.create(model="story", prompt="The dog", max_tokens=3).usage.completion_tokens == 3
 
 
+def until(condition):
+    """Waits for something that must come."""
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end, "it did not come"
+        time.sleep(0.01)
+
+
 def test_more_than_may_wait_are_sent_away_with_a_time_to_come_back(plm):
-    with Server(plm, "-np", 1, "--max-queue", 1) as server:
-        busy = {"prompt": "Once", "max_tokens": 200, "ignore_eos": True}
-        with concurrent.futures.ThreadPoolExecutor(12) as pool:
-            replies = list(pool.map(lambda _: server.ask("/v1/completions", busy), range(12)))
-        statuses = [status for status, _, _ in replies]
-        assert set(statuses) <= {200, 429} and 200 in statuses and 429 in statuses
-        for status, reply, headers in replies:
-            if status == 429:
-                assert int(headers["Retry-After"]) > 0 and reply["error"]["type"] == "rate_limit_error"
+    with Server(plm, "-np", 1, "--max-queue", 1, "-c", 16384, "--metrics") as server:
+        body = json.dumps({"prompt": "Once", "ignore_eos": True, "stream": True}).encode()
+        data = b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+        with socket.create_connection(("127.0.0.1", server.port)) as writing:
+            writing.sendall(data)
+            until(lambda: server.ok("/slots")[0]["is_processing"])
+            with socket.create_connection(("127.0.0.1", server.port)) as waiting:
+                waiting.sendall(data)
+                until(lambda: "llamacpp:requests_deferred 1\n" in server.ok("/metrics"))
+                assert server.ask("/slots?fail_on_no_slot=1")[0] == 503
+                status, reply, headers = server.ask("/v1/completions", {"prompt": "A", "max_tokens": 1})
+                assert status == 429 and reply["error"]["type"] == "rate_limit_error"
+                assert int(headers["Retry-After"]) > 0
+        until(lambda: server.ask("/v1/completions", {"prompt": "A", "max_tokens": 1})[0] == 200)  # they went
 
 
 def test_sigterm_lets_the_accepted_finish(plm):
