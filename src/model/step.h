@@ -49,6 +49,8 @@ struct Step {
 struct SparsityCounts {
   std::vector<int64_t> live_of_layer;  // neurons that fired
   int64_t n_tokens = 0;
+  // Of the last step alone, [T, layers]; empty where that had more than kernels::kFineTokens tokens.
+  std::vector<int64_t> last_live_TL;
 };
 
 }  // namespace plm::model

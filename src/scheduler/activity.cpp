@@ -12,13 +12,16 @@ void RecentActivity::count(const model::SparsityCounts& step, int64_t sign) {
   recent_.n_tokens += sign * step.n_tokens;
 }
 
-void RecentActivity::add_answer_step(const model::SparsityCounts& so_far) {
-  model::SparsityCounts step = so_far;
-  for (size_t layer = 0; layer < seen_.live_of_layer.size(); ++layer) {
-    step.live_of_layer[layer] -= seen_.live_of_layer[layer];
+void RecentActivity::add_answer_step(const model::SparsityCounts& counts, std::span<const int64_t> kept) {
+  if (counts.last_live_TL.empty()) return;
+  const size_t n_layers = counts.live_of_layer.size();
+  model::SparsityCounts step{
+      .live_of_layer = std::vector<int64_t>(n_layers), .n_tokens = std::ssize(kept), .last_live_TL = {}};
+  for (const int64_t token : kept) {
+    for (size_t layer = 0; layer < n_layers; ++layer) {
+      step.live_of_layer[layer] += counts.last_live_TL[static_cast<size_t>(token) * n_layers + layer];
+    }
   }
-  step.n_tokens -= seen_.n_tokens;
-  seen_ = so_far;
   if (steps_.size() < kSteps) {
     steps_.push_back(std::move(step));
     return count(steps_.back(), 1);

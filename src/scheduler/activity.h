@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "model/step.h"
@@ -14,10 +15,9 @@ class RecentActivity {
  public:
   static constexpr size_t kSteps = 16;
 
-  // Takes what a model has counted since it began; what came since the call before belongs to the step at
-  // hand.
-  void add_answer_step(const model::SparsityCounts& so_far);
-  void skip_step(const model::SparsityCounts& so_far) { seen_ = so_far; }
+  // Takes what a model counted in its last step, of the tokens that were kept: guesses at the next tokens
+  // that were wrong are none of the answer.
+  void add_answer_step(const model::SparsityCounts& counts, std::span<const int64_t> kept);
 
   // Of the last kSteps steps of answers. No layers where the model has no squared ReLU.
   const model::SparsityCounts& recent() const { return recent_; }
@@ -25,7 +25,7 @@ class RecentActivity {
  private:
   void count(const model::SparsityCounts& step, int64_t sign);
 
-  model::SparsityCounts seen_, recent_;
+  model::SparsityCounts recent_;
   std::vector<model::SparsityCounts> steps_;  // a ring
   size_t next_ = 0;
 };

@@ -361,14 +361,16 @@ double Scheduler::run_step(std::span<PlannedTurn> step, StepKind kind) {
   }
   ++counters_.n_steps;
   counters_.n_busy_slots += std::ssize(step);
-  const model::SparsityCounts& fired = engine_.model().sparsity();
-  kind == StepKind::answers ? activity_.add_answer_step(fired) : activity_.skip_step(fired);
+  std::vector<int64_t> kept;  // of the tokens of the step
+  int64_t first_token = 0;
   for (const auto& [sequence, n_tokens] : step) {
     Slot& slot = *sequence->slot();
     const bool was_reading = std::ssize(slot.tokens) < std::ssize(sequence->request().prompt);
     const runtime::DraftCounts before = sequence->drafts();
     const int64_t n_kept = sequence->after_step();
     (was_reading ? counters_.n_prompt_tokens : counters_.n_answer_tokens) += n_kept;
+    for (int64_t i = 0; i < n_kept; ++i) kept.push_back(first_token + i);
+    first_token += n_tokens;
     counters_.drafts.n_steps += sequence->drafts().n_steps - before.n_steps;
     counters_.drafts.n_drafted += sequence->drafts().n_drafted - before.n_drafted;
     counters_.drafts.n_accepted += sequence->drafts().n_accepted - before.n_accepted;
@@ -378,6 +380,7 @@ double Scheduler::run_step(std::span<PlannedTurn> step, StepKind kind) {
     if (was_reading && sequence->n_unread() == 0) keep_rows(*sequence);
     if (sequence->is_finished()) ++counters_.n_finished;
   }
+  if (kind == StepKind::answers) activity_.add_answer_step(engine_.model().sparsity(), kept);
   return seconds_now() - start;
 }
 

@@ -206,7 +206,7 @@ bool HttpServer::read_head(ByteStream& stream, std::string& bytes, std::string& 
         break;
       case ByteStream::Read::timeout:
         if (Clock::now() < deadline) break;
-        if (!was_idle) refuse_and_linger(stream, {408, "the request's head took too long"});
+        if (!was_idle) refuse(stream, {408, "the request's head took too long"}, options_.write_patience);
         return false;
       default:
         return false;

@@ -8,56 +8,43 @@ namespace {
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-// A model that counts, as far as RecentActivity sees it.
-class Counting {
- public:
-  const model::SparsityCounts& step(int64_t n_tokens, std::vector<int64_t> live) {
-    counts_.live_of_layer.resize(live.size());
-    for (size_t layer = 0; layer < live.size(); ++layer) counts_.live_of_layer[layer] += live[layer];
-    counts_.n_tokens += n_tokens;
-    return counts_;
-  }
+using Counts = model::SparsityCounts;
 
- private:
-  model::SparsityCounts counts_;
-};
-
-TEST(RecentActivity, AddsUpTheStepsOfAnswers) {
-  Counting model;
-  RecentActivity activity;
-  EXPECT_EQ(activity.recent().n_tokens, 0);
-  activity.add_answer_step(model.step(1, {10, 20}));
-  activity.add_answer_step(model.step(2, {1, 2}));
-  EXPECT_EQ(activity.recent().n_tokens, 3);
-  EXPECT_THAT(activity.recent().live_of_layer, ElementsAre(11, 22));
+// What a model of two layers says after a step of these tokens.
+Counts after(std::vector<int64_t> last_live_TL) {
+  return {.live_of_layer = {1000, 2000}, .n_tokens = 100, .last_live_TL = std::move(last_live_TL)};
 }
 
-TEST(RecentActivity, LeavesOutStepsOfPrompts) {
-  Counting model;
+TEST(RecentActivity, AddsUpTheStepsOfAnswers) {
   RecentActivity activity;
-  activity.skip_step(model.step(500, {5000, 6000}));
-  activity.add_answer_step(model.step(1, {3, 4}));
-  activity.skip_step(model.step(500, {5000, 6000}));
-  activity.add_answer_step(model.step(1, {5, 6}));
+  EXPECT_EQ(activity.recent().n_tokens, 0);
+  activity.add_answer_step(after({10, 20}), std::vector<int64_t>{0});
+  activity.add_answer_step(after({1, 2, 3, 4}), std::vector<int64_t>{0, 1});
+  EXPECT_EQ(activity.recent().n_tokens, 3);
+  EXPECT_THAT(activity.recent().live_of_layer, ElementsAre(14, 26));
+}
+
+TEST(RecentActivity, LeavesOutTokensThatWereNotKept) {
+  RecentActivity activity;
+  activity.add_answer_step(after({1, 2, 30, 40, 5, 6, 700, 800}), std::vector<int64_t>{0, 2});
   EXPECT_EQ(activity.recent().n_tokens, 2);
-  EXPECT_THAT(activity.recent().live_of_layer, ElementsAre(8, 10));
+  EXPECT_THAT(activity.recent().live_of_layer, ElementsAre(6, 8));
 }
 
 TEST(RecentActivity, ForgetsAllButTheLastSteps) {
-  Counting model;
   RecentActivity activity;
   for (int64_t i = 0; i < 3 * static_cast<int64_t>(RecentActivity::kSteps) + 5; ++i) {
-    activity.add_answer_step(model.step(2, {i}));
+    activity.add_answer_step(after({i, 1}), std::vector<int64_t>{0});
   }
   const auto n = static_cast<int64_t>(RecentActivity::kSteps);
   const int64_t last = 3 * n + 4;
-  EXPECT_EQ(activity.recent().n_tokens, 2 * n);
-  EXPECT_THAT(activity.recent().live_of_layer, ElementsAre(n * last - n * (n - 1) / 2));
+  EXPECT_EQ(activity.recent().n_tokens, n);
+  EXPECT_THAT(activity.recent().live_of_layer, ElementsAre(n * last - n * (n - 1) / 2, n));
 }
 
 TEST(RecentActivity, HasNoLayersWhereTheModelHasNoSquaredRelu) {
   RecentActivity activity;
-  activity.add_answer_step({});
+  activity.add_answer_step({}, std::vector<int64_t>{0});
   EXPECT_THAT(activity.recent().live_of_layer, IsEmpty());
   EXPECT_EQ(activity.recent().n_tokens, 0);
 }

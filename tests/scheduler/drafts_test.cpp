@@ -170,6 +170,28 @@ TEST_F(SchedulerDrafts, AreAcceptedWhereTheGuessIsRight) {
   EXPECT_EQ(now.counters.n_answer_tokens, 32);
 }
 
+TEST_F(SchedulerDrafts, AreNoneOfTheActivityWhereTheyWereWrong) {
+  // So few tokens that no step is forgotten.
+  const auto activity = [&](std::shared_ptr<runtime::Drafter> drafter) {
+    start(std::move(drafter), 1);
+    Request made = request("Once upon a time", 12);
+    made.reuse = Reuse::none;
+    run(std::move(made));
+    scheduler_->drain();
+    EXPECT_TRUE(scheduler_->drained(60s));
+    return scheduler_->snapshot();
+  };
+  const Snapshot alone = activity(nullptr);
+  EXPECT_EQ(alone.activity.n_tokens, 4 + 11);  // the prompt, and what was chosen but the last
+  for (const auto& drafter :
+       {std::shared_ptr<runtime::Drafter>(std::make_shared<WrongDrafter>()), same_model()}) {
+    const Snapshot drafted = activity(drafter);
+    EXPECT_GT(drafted.counters.drafts.n_drafted, 0);
+    EXPECT_EQ(drafted.activity.n_tokens, alone.activity.n_tokens);
+    EXPECT_EQ(drafted.activity.live_of_layer, alone.activity.live_of_layer);
+  }
+}
+
 TEST_F(SchedulerDrafts, AreNotMadeForARequestThatWantsNone) {
   start(same_model(), 1);
   Request made = request("Once upon a time");

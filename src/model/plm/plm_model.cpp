@@ -28,6 +28,7 @@ class PlmModel final : public Model {
   void clear_sparsity() override {
     sparsity_.live_of_layer.assign(static_cast<size_t>(config_.n_layers), 0);
     sparsity_.n_tokens = 0;
+    sparsity_.last_live_TL.reserve(static_cast<size_t>(kPrivateTokens * config_.n_layers));
   }
 
   WeightBytes weight_bytes() const override {
@@ -47,6 +48,8 @@ class PlmModel final : public Model {
     PLM_CHECK(!step.tokens.empty() && static_cast<int64_t>(step.tokens.size()) <= max_tokens());
     PLM_CHECK(pool.size() == static_cast<int>(workspace_.threads.size()));
     PLM_CHECK(step.live_above.empty() || std::ssize(step.live_above) == config_.n_layers);
+    const auto n_told = std::ssize(step.tokens) <= kPrivateTokens ? std::ssize(step.tokens) : 0;
+    sparsity_.last_live_TL.assign(static_cast<size_t>(n_told * config_.n_layers), 0);
     pool.run([&](int thread) { run_thread(step, Team{pool, kernels_, thread}); });
     for (const SequenceSlice& slice : step.sequences) slice.cache->advance(slice.n_tokens);
     sparsity_.n_tokens += static_cast<int64_t>(step.tokens.size());
@@ -110,6 +113,10 @@ class PlmModel final : public Model {
   void count_live(int64_t layer) {
     for (const ThreadWorkspace& thread : workspace_.threads) {
       sparsity_.live_of_layer[static_cast<size_t>(layer)] += thread.n_live;
+      const auto n_layers = static_cast<size_t>(config_.n_layers);
+      for (size_t t = 0; t * n_layers < sparsity_.last_live_TL.size(); ++t) {
+        sparsity_.last_live_TL[t * n_layers + static_cast<size_t>(layer)] += thread.live_of_token[t];
+      }
     }
   }
 
