@@ -5,7 +5,7 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
-#include "bench/clock.h"
+#include "base/clock.h"
 
 namespace plm::bench {
 namespace {
@@ -25,9 +25,9 @@ double operations_per_second(const kernels::PeakLoop& loop, ThreadPool& pool) {
   // How many rounds fill the time is found on the way, which also brings the clock up.
   int64_t n_rounds = 1000;
   for (;;) {
-    const Stopwatch watch;
+    const double start = seconds_now();
     pool.run([&](int) { ignored += loop.run(n_rounds); });
-    const double seconds = watch.seconds();
+    const double seconds = seconds_now() - start;
     if (seconds >= kArithmeticSeconds) {
       return static_cast<double>(loop.operations_per_round * n_rounds * pool.size()) / seconds;
     }
@@ -56,15 +56,15 @@ Result<MachineProbe> MachineProbe::create(kernels::Isa isa) {
 }
 
 void MachineProbe::sample(ThreadPool& pool, MachineSamples& samples) const {
-  for (const Stopwatch warm_up; warm_up.seconds() < kWarmUpSeconds;) {
+  for (const double start = seconds_now(); seconds_now() - start < kWarmUpSeconds;) {
     pool.run([&](int) { ignored += peak_.fp32.run(1000); });
   }
-  const Stopwatch watch;
+  const double start = seconds_now();
   pool.run([&](int thread) {
     const auto [begin, end] = pool.share(thread, static_cast<int64_t>(memory_.size()) / kernels::kReadBytes);
     ignored += peak_.read(memory_.data() + begin * kernels::kReadBytes, (end - begin) * kernels::kReadBytes);
   });
-  samples.read_bytes_.push_back(static_cast<double>(memory_.size()) / watch.seconds());
+  samples.read_bytes_.push_back(static_cast<double>(memory_.size()) / (seconds_now() - start));
   samples.int8_operations_.push_back(operations_per_second(peak_.int8, pool));
   samples.bf16_operations_.push_back(operations_per_second(peak_.bf16, pool));
   samples.fp32_operations_.push_back(operations_per_second(peak_.fp32, pool));

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "bench/clock.h"
+#include "base/clock.h"
 
 namespace plm::bench {
 
@@ -112,12 +112,12 @@ Result<double> EngineRunner::run(const SpeedTest& test) {
                                   runtime::LogitsWanted::none));
   }
   engine_->model().clear_sparsity();
-  const Stopwatch watch;
+  const double start = seconds_now();
   for (size_t s = 0; s < n && test.n_prompt > 0; ++s) {
     PLM_TRY_STATUS(sessions_[s].decode(tokens(s, test.depth, test.n_prompt)));
   }
   PLM_TRY_STATUS(generate(test));
-  const double seconds = watch.seconds();
+  const double seconds = seconds_now() - start;
   note_zeros();
   for (size_t s = 0; s < n; ++s) sessions_[s].truncate(test.depth);
   return seconds;
@@ -182,14 +182,14 @@ Result<std::vector<ContestResult>> measure_speed(const Contest& contest,
 }
 
 Result<double> seconds_to_first_token(runtime::Engine& engine, double loading_seconds) {
-  const Stopwatch watch;
+  const double start = seconds_now();
   PLM_TRY(runtime::Session session, engine.new_session(kStartTokens));
   std::vector<int32_t> prompt;
   for (int64_t i = 0; i < kStartTokens; ++i) {
     prompt.push_back(bench_token(0, i, engine.config().vocabulary_size));
   }
   PLM_TRY_STATUS(session.decode(prompt));
-  return loading_seconds + watch.seconds();
+  return loading_seconds + seconds_now() - start;
 }
 
 }  // namespace plm::bench

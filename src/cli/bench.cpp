@@ -9,9 +9,9 @@
 
 #include "base/aligned_buffer.h"
 #include "base/atomic_file.h"
+#include "base/clock.h"
 #include "base/cpu_features.h"
 #include "bench/against.h"
-#include "bench/clock.h"
 #include "bench/curve.h"
 #include "bench/machine.h"
 #include "bench/speed.h"
@@ -196,9 +196,10 @@ class BenchCommand : public Command {
       PLM_TRY(options.adapters, model_.lora().load(options.model_path));
     }
     StartedEngine started;
-    const bench::Stopwatch watch;
+    const double start = seconds_now();
     PLM_TRY(started.engine, runtime::Engine::load(options));
-    PLM_TRY(started.seconds_to_first_token, bench::seconds_to_first_token(*started.engine, watch.seconds()));
+    PLM_TRY(started.seconds_to_first_token,
+            bench::seconds_to_first_token(*started.engine, seconds_now() - start));
     return started;
   }
 

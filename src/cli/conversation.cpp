@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/clock.h"
 #include "cli/interrupt.h"
 #include "cli/output.h"
 

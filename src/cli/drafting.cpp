@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "cli/generate.h"
+#include "base/clock.h"
 
 namespace plm::cli {
 

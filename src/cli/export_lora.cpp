@@ -1,9 +1,9 @@
 // plm export-lora: LoRA adapters merged into a GGUF file. Options are llama-export-lora's.
 
-#include <chrono>
 #include <filesystem>
 #include <string>
 
+#include "base/clock.h"
 #include "base/cpu_features.h"
 #include "cli/commands.h"
 #include "cli/interrupt.h"
@@ -98,15 +98,15 @@ Status ExportLoraCommand::run() {
     shown_tenths = std::max(shown_tenths, tenths);
     return !interrupted();
   };
-  const auto start = std::chrono::steady_clock::now();
+  const double start = seconds_now();
   if (const auto written = quantize::quantize_file(base, planned, options, out_, pool); !written.ok()) {
     return written.error();
   }
-  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  const double seconds = seconds_now() - start;
   size_t n_pairs = 0;
   for (const model::ScaledAdapter& scaled : adapters) n_pairs += scaled.adapter->pairs.size();
   talk("plm: {} adapters with {} pairs merged, {:.1f} MB in {:.1f} s", adapters.size(), n_pairs,
-       static_cast<double>(planned.bytes_after) / 1e6, seconds.count());
+       static_cast<double>(planned.bytes_after) / 1e6, seconds);
   return write_output(out_ + "\n");
 }
 

@@ -1,9 +1,9 @@
 #include "cli/generate.h"
 
 #include <algorithm>
-#include <chrono>
 #include <limits>
 
+#include "base/clock.h"
 #include "cli/interrupt.h"
 #include "runtime/stop_texts.h"
 #include "tokenizer/utf8_stream.h"
@@ -126,10 +126,6 @@ Result<StopReason> generate_tokens(const Writer& writer, const GenerateOptions& 
 }
 
 }  // namespace
-
-double seconds_now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 std::string rate_text(int64_t n_tokens, int64_t n_steps, double seconds) {
   if (n_steps == 0 || seconds <= 0) return fmt::format("{} tokens", n_tokens);

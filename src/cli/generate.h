@@ -60,6 +60,4 @@ std::string draft_text(const Drafting* drafting);
 // "8 tokens, 23.4 tok/s": how many came out, and how fast n_steps of them were run.
 std::string rate_text(int64_t n_tokens, int64_t n_steps, double seconds);
 
-double seconds_now();  // of a clock that only runs forward
-
 }  // namespace plm::cli

@@ -1,13 +1,13 @@
 // plm quantize: a GGUF file with weights in fewer bits. Arguments and options are llama-quantize's.
 
 #include <algorithm>
-#include <chrono>
 #include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/cpu_features.h"
 #include "cli/commands.h"
 #include "cli/interrupt.h"
@@ -194,10 +194,10 @@ Status QuantizeCommand::run() {
   }
   PLM_TRY(const quantize::Plan plan, quantize::make_plan(file, plan_options_));
   if (!json_) talk_plan(plan);
-  const auto start = std::chrono::steady_clock::now();
+  const double start = seconds_now();
   if (!dry_run_) PLM_TRY_STATUS(write(file, plan));
-  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-  return write_output(report(plan, seconds.count()));
+  const double seconds = seconds_now() - start;
+  return write_output(report(plan, seconds));
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "cli/commands.h"
 #include "cli/generate.h"
 #include "cli/grammar_options.h"

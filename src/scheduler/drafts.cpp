@@ -1,6 +1,7 @@
 // What the scheduler does with guesses at the next tokens of answers.
 #include <algorithm>
 
+#include "base/clock.h"
 #include "scheduler/scheduler.h"
 
 namespace plm::scheduler {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <new>
 
+#include "base/clock.h"
 #include "kernels/activations.h"
 #include "runtime/log_probability.h"
 

@@ -2,16 +2,13 @@
 
 #include <algorithm>
 
+#include "base/clock.h"
 #include "runtime/log_probability.h"
 #include "scheduler/prefix_store.h"
 
 namespace plm::scheduler {
 
 using runtime::LogitsWanted;
-
-double seconds_now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 Sequence::Sequence(Request request, std::shared_ptr<Answer> answer, runtime::Sampler sampler,
                    const runtime::Engine& engine)

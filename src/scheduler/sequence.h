@@ -95,6 +95,4 @@ class Sequence {
   bool is_finished_ = false;
 };
 
-double seconds_now();  // of a clock that only runs forward
-
 }  // namespace plm::scheduler

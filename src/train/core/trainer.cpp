@@ -4,10 +4,10 @@
 #include <ATen/core/grad_mode.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <utility>
 
+#include "base/clock.h"
 #include "train/core/weights_file.h"
 
 namespace plm::train {
@@ -18,10 +18,6 @@ constexpr int64_t kMaxSkippedInARow = 10;
 constexpr int64_t kMaxTimesGoneBack = 3;
 // Weight of the newest loss in the running mean that spikes are measured by.
 constexpr double kRunningShare = 0.02;
-
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 // What a large product reaches on this device in the type of the run: what "MFU" is a share of. It is the
 // product that a layer makes, with the weights transposed: CPUs without bfloat16 units are many times slower
@@ -35,10 +31,10 @@ double measure_peak_flops(at::Device device, at::ScalarType type) {
   at::Tensor product;
   double best = 0;
   for (int i = 0; i < 6; ++i) {
-    const double begin = now();
+    const double begin = seconds_now();
     for (int k = 0; k < n_products; ++k) product = at::linear(a, a);
     product.view(-1)[0].item<float>();
-    best = std::max(best, n_products * 2.0 * std::pow(static_cast<double>(n), 3) / (now() - begin));
+    best = std::max(best, n_products * 2.0 * std::pow(static_cast<double>(n), 3) / (seconds_now() - begin));
   }
   return best;
 }
@@ -227,7 +223,7 @@ Status Trainer::say(const std::string& what) {
 }
 
 Status Trainer::log(const StepNumbers& numbers) {
-  const double seconds = now() - std::exchange(clock_, now());
+  const double seconds = seconds_now() - std::exchange(clock_, seconds_now());
   const auto n = static_cast<double>(std::max<int64_t>(1, state_.steps_since_log));
   const int64_t row_tokens = parts_.train_rows->row_tokens();
   TrainLine line;
@@ -339,7 +335,7 @@ Status Trainer::after_step(const StepNumbers& numbers, bool updated) {
 Result<TrainerResult> Trainer::run() {
   const int64_t n_steps = parts_.schedule.options().n_steps;
   peak_flops_ = measure_peak_flops(parts_.device, compute_type(parts_.settings));
-  clock_ = now();
+  clock_ = seconds_now();
   bool stop = false;
   while (state_.step < n_steps && !stop) {
     PLM_TRY(const std::vector<Batch> batches, next_rows());
