@@ -135,7 +135,6 @@ Result<Model> Model::load(const ModelOptions& options) {
     } else {
       state->template_error = chat_template.error();  // the model writes all the same
     }
-    PLM_TRY(state->shape, scheduler::slot_shape(*state->engine));
     constexpr int64_t kMostWaiting = 1 << 20;
     scheduler::SchedulerOptions scheduling{
         .n_slots = options.n_parallel, .max_waiting = kMostWaiting, .prefix_bytes = options.prefix_bytes};

@@ -3,6 +3,7 @@
 
 #include "api/guard.h"
 #include "api/state.h"
+#include "base/mapped_file.h"
 
 namespace plm {
 
@@ -18,6 +19,12 @@ auto when_free(const KeepGoing& keep_going, Ask&& ask) -> decltype(ask(api::kGla
   return api::stopped_error();
 }
 
+Result<scheduler::SlotShape> slot_shape(scheduler::Scheduler& scheduler, const KeepGoing& keep_going) {
+  return when_free(keep_going, [&](std::chrono::milliseconds patience) {
+    return api::guarded([&] { return scheduler.slot_shape(patience); });
+  });
+}
+
 // One that nobody uses and that holds least, if there is one.
 int slot_to_fill(const scheduler::Snapshot& snapshot) {
   const auto order = [](const scheduler::SlotState& slot) { return std::pair(slot.is_busy, slot.n_tokens); };
@@ -31,18 +38,21 @@ Result<Session> Model::save_session(const std::string& path, const KeepGoing& ke
   if (slot < 0)
     return make_error(ErrorKind::invalid_argument,
                       "there is no session to save: no answer was read to its end");
+  PLM_TRY(const auto shape, slot_shape(*state_->scheduler, keep_going));
   PLM_TRY(auto rows, when_free(keep_going, [&](std::chrono::milliseconds patience) {
             return api::guarded([&] { return state_->scheduler->copy_slot(slot, patience); });
           }));
   return api::guarded([&]() -> Result<Session> {
     const std::lock_guard lock(state_->session_files);
-    PLM_TRY(const int64_t n_bytes, scheduler::write_slot_file(path, state_->shape, rows));
+    PLM_TRY(const int64_t n_bytes, scheduler::write_slot_file(path, shape, rows));
     return Session{.tokens = std::move(rows.tokens), .n_bytes = n_bytes};
   });
 }
 
 Result<Session> Model::load_session(const std::string& path, const KeepGoing& keep_going) const {
-  PLM_TRY(auto file, api::guarded([&] { return scheduler::read_slot_file(path, state_->shape); }));
+  PLM_TRY(const auto mapped, api::guarded([&] { return MappedFile::open(path); }));
+  PLM_TRY(const auto shape, slot_shape(*state_->scheduler, keep_going));
+  PLM_TRY(auto file, api::guarded([&] { return scheduler::parse_slot_file(mapped.bytes(), path, shape); }));
   const int slot = slot_to_fill(state_->scheduler->snapshot());
   PLM_TRY_STATUS(when_free(keep_going, [&](std::chrono::milliseconds patience) {
     return api::guarded([&] { return state_->scheduler->fill_slot(slot, file.rows, patience); });

@@ -21,7 +21,6 @@ struct Model::State {
   std::unique_ptr<scheduler::Scheduler> scheduler;  // after the engine, so that it ends before
   std::optional<chat::Template> chat_template;
   Error template_error;            // where there is no chat_template
-  scheduler::SlotShape shape;      // of files of sessions
   std::atomic<int> last_slot{-1};  // of the answer read to its end last
   std::mutex session_files;        // two saves under one name would write one file
 

@@ -23,14 +23,14 @@ void PromptCache::add_to(CLI::App& app) {
       ->check(within(int64_t{0}, int64_t{86'400}));
 }
 
-Status PromptCache::load(scheduler::Scheduler& scheduler, const scheduler::SlotShape& shape) {
+Status PromptCache::load(scheduler::Scheduler& scheduler) {
   if (!is_on()) return {};
-  shape_ = shape;
   if (!scheduler::may_become_prefix_file(path_)) {
     return make_error(ErrorKind::bad_data,
                       "--prompt-cache: {}: expected a file that plm wrote, or none: another would be lost",
                       path_);
   }
+  PLM_TRY(shape_, scheduler.slot_shape(kPatience));
   const auto pages = scheduler::read_prefix_file(path_, shape_, scheduler.options().prefix_bytes);
   if (pages.ok()) {
     PLM_TRY_STATUS(scheduler.restore_prefixes(*pages, kPatience));

@@ -17,7 +17,7 @@ class PromptCache {
   // Fills the store of a scheduler that has answered nothing yet. A file that is damaged or belongs to others
   // is told of and passed over. Fails where the store cannot be kept in such a file: one that is something
   // else is never written over.
-  Status load(scheduler::Scheduler& scheduler, const scheduler::SlotShape& shape);
+  Status load(scheduler::Scheduler& scheduler);
 
   // Writes the store where it differs from what was written last; save_when_due() only when the time between
   // two writings has passed. What goes wrong is told of; the file stays as it was.

@@ -157,9 +157,6 @@ Result<server::ApiOptions> ServeCommand::api_options(runtime::Engine& engine) co
   options.patience = std::chrono::seconds(timeout_);
   options.ping_interval = std::chrono::seconds(ping_seconds_);
   options.slot_save_path = slot_folder_;
-  if (!slot_folder_.empty() || prompt_cache_.is_on()) {
-    PLM_TRY(options.slot_shape, scheduler::slot_shape(engine));
-  }
   return options;
 }
 
@@ -197,7 +194,7 @@ Status ServeCommand::run() {
                                                                  .prefix_bytes = cache_mib_ << 20,
                                                                  .drafter = std::move(drafter),
                                                                  .drafts = speculation_.settings()}));
-  PLM_TRY_STATUS(prompt_cache_.load(*scheduler, api_settings.slot_shape));
+  PLM_TRY_STATUS(prompt_cache_.load(*scheduler));
   server->open(std::make_unique<server::Api>(*scheduler, std::move(chat_template), std::move(api_settings)));
   const std::string shown_host = host_.find(':') == std::string::npos ? host_ : "[" + host_ + "]";
   talk("plm: {} slots of {} tokens, {} bytes of cache a token", n_slots_, engine->context_length(),

@@ -112,6 +112,11 @@ class Scheduler {
   Result<std::vector<PrefixStore::KeptPage>> copy_prefixes(std::chrono::milliseconds patience);
   Status restore_prefixes(std::span<const PrefixStore::KeptPage> pages, std::chrono::milliseconds patience);
 
+  // What files of slots and of earlier prompts must fit. The first call reads the whole model file, in the
+  // thread that asks, and runs some tokens between two steps, for whose end it waits at most `patience`; what
+  // it finds is kept. Fails with cancelled and with out_of_memory.
+  Result<SlotShape> slot_shape(std::chrono::milliseconds patience);
+
   Snapshot snapshot() const;
   const runtime::Engine& engine() const { return engine_; }
   const SchedulerOptions& options() const { return options_; }
@@ -175,6 +180,10 @@ class Scheduler {
   int64_t n_waiting_ = 0;
   Snapshot snapshot_;
   bool is_draining_ = false, is_stopping_ = false, cancels_all_ = false;
+
+  std::mutex shape_mutex_;  // guards what follows; taken before mutex_
+  std::optional<uint64_t> file_hash_;
+  std::optional<SlotShape> shape_;
 
   std::thread thread_;
 };

@@ -31,14 +31,26 @@ Error bad(const std::string& path, std::string_view what) {
 
 }  // namespace
 
-Result<SlotShape> slot_shape(runtime::Engine& engine) {
+uint64_t hash_of(const gguf::File& file) {
+  constexpr size_t kAtOnce = size_t{16} << 20;
+  StreamHash hash;
+  for (int shard = 0; shard < static_cast<int>(file.shard_paths().size()); ++shard) {
+    const MappedFile* mapping = file.mapping(shard);
+    PLM_CHECK(mapping != nullptr);
+    const auto bytes = mapping->bytes();
+    for (size_t at = 0; at < bytes.size(); at += kAtOnce) {
+      const size_t n = std::min(kAtOnce, bytes.size() - at);
+      hash.add(bytes.subspan(at, n));
+      mapping->discard(at, n);  // the weights were packed: of the file little is read again
+    }
+  }
+  return hash.value();
+}
+
+Result<SlotShape> slot_shape(runtime::Engine& engine, uint64_t file_hash) {
   const int64_t W = engine.config().vocabulary_size;
   StreamHash hash;
-  for (int shard = 0; shard < static_cast<int>(engine.file().shard_paths().size()); ++shard) {
-    const MappedFile* mapping = engine.file().mapping(shard);
-    PLM_CHECK(mapping != nullptr);
-    hash.add(mapping->bytes());
-  }
+  hash.add(std::as_bytes(std::span(&file_hash, 1)));
   // As many as a step of prefill needs to show its rounding, and one by itself.
   constexpr int64_t kProbe = 16;
   std::vector<TokenId> probe;

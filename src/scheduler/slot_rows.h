@@ -30,9 +30,12 @@ struct SlotShape {
   int64_t bytes_per_token = 0, capacity = 0, vocabulary_size = 0;
 };
 
-// Hashes the model's file, and the rows and logits of some tokens that it runs, in which adapters, cache type
-// and kernels show. Of an engine that has run nothing yet, for what it ran may change the rounding.
-Result<SlotShape> slot_shape(runtime::Engine& engine);
+// The XXH3 of a model's file, all of it. May be called while an engine runs it.
+uint64_t hash_of(const gguf::File& file);
+
+// From that hash, and the rows and logits of some tokens that the engine runs, in which adapters, cache type
+// and kernels show. What the engine ran before makes no difference.
+Result<SlotShape> slot_shape(runtime::Engine& engine, uint64_t file_hash);
 
 // Returns the bytes written. The file is there in whole or as it was before.
 Result<int64_t> write_slot_file(const std::string& path, const SlotShape& shape, const SlotRows& rows);

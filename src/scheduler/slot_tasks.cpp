@@ -116,6 +116,17 @@ Result<int64_t> Scheduler::erase_slot(int id, std::chrono::milliseconds patience
   return n_tokens;
 }
 
+Result<SlotShape> Scheduler::slot_shape(std::chrono::milliseconds patience) {
+  const std::lock_guard lock(shape_mutex_);
+  if (shape_) return *shape_;
+  if (!file_hash_) file_hash_ = hash_of(engine_.file());
+  PLM_TRY_STATUS(between_steps({}, patience, [this](Slot&) -> Status {
+    PLM_TRY(shape_, scheduler::slot_shape(engine_, *file_hash_));
+    return {};
+  }));
+  return *shape_;
+}
+
 Result<std::vector<PrefixStore::KeptPage>> Scheduler::copy_prefixes(std::chrono::milliseconds patience) {
   std::vector<PrefixStore::KeptPage> pages;
   PLM_TRY_STATUS(between_steps({}, patience, [&](Slot&) -> Status {

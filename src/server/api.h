@@ -32,8 +32,7 @@ struct ApiOptions {
   // Between two signs of life in a stream that is silent, also while it waits for a slot or its prompt is
   // read; 0: none.
   std::chrono::milliseconds ping_interval{30'000};
-  std::string slot_save_path;       // folder of saved slots; empty: none are saved
-  scheduler::SlotShape slot_shape;  // of the engine, where there is a folder
+  std::string slot_save_path;  // folder of saved slots; empty: none are saved
 };
 
 // One request, what was read of it, and its reply.

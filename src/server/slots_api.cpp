@@ -67,10 +67,11 @@ void Api::slots(Exchange& exchange) const {
 
 Result<Json> Api::save_slot(int id, const std::string& name) const {
   const auto start = Clock::now();
+  PLM_TRY(const scheduler::SlotShape shape, scheduler_.slot_shape(options_.patience));
   PLM_TRY(const scheduler::SlotRows rows, scheduler_.copy_slot(id, options_.patience));
   const std::lock_guard lock(slot_files_);  // two saves of one name would write one file
   PLM_TRY(const int64_t n_bytes,
-          scheduler::write_slot_file(options_.slot_save_path + "/" + name, options_.slot_shape, rows));
+          scheduler::write_slot_file(options_.slot_save_path + "/" + name, shape, rows));
   return Json{{"id_slot", id},
               {"filename", name},
               {"n_saved", rows.tokens.size()},
@@ -80,8 +81,9 @@ Result<Json> Api::save_slot(int id, const std::string& name) const {
 
 Result<Json> Api::restore_slot(int id, const std::string& name) const {
   const auto start = Clock::now();
+  PLM_TRY(const scheduler::SlotShape shape, scheduler_.slot_shape(options_.patience));
   // Read and checked before the slot is touched.
-  auto file = scheduler::read_slot_file(options_.slot_save_path + "/" + name, options_.slot_shape);
+  auto file = scheduler::read_slot_file(options_.slot_save_path + "/" + name, shape);
   if (!file.ok()) {  // without the folder, which is none of the client's business
     const std::string& said = file.error().message;
     const size_t at = said.find(name);

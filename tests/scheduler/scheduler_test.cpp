@@ -185,6 +185,31 @@ TEST_F(SchedulerTest, ASlotIsCarriedOnlyBetweenAnswers) {
   EXPECT_EQ(scheduler_->copy_slot(0, 1s)->tokens, rows->tokens) << "nothing has changed";
 }
 
+TEST_F(SchedulerTest, WhatFilesMustFitIsFoundWhileAnswersAreWritten) {
+  load({.n_slots = 1});
+  const auto expected = slot_shape(*engine_, hash_of(engine_->file()));
+  ASSERT_TRUE(expected.ok());
+  load({.n_slots = 1});
+  const Read alone = run(request(kPrompts[0], 60));
+  load({.n_slots = 1});
+  auto answer = *scheduler_->submit(request(kPrompts[0], 60));
+  std::atomic<int> n_right = 0;
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 3; ++i) {
+      threads.emplace_back([&] {
+        const auto shape = scheduler_->slot_shape(60s);
+        n_right += shape.ok() && shape->identity == expected->identity &&
+                   shape->bytes_per_token == expected->bytes_per_token &&
+                   shape->capacity == expected->capacity;
+      });
+    }
+  }
+  EXPECT_EQ(n_right, 3);
+  EXPECT_EQ(read(answer).text, alone.text);
+  EXPECT_EQ(scheduler_->snapshot().activity.n_tokens, static_cast<int64_t>(RecentActivity::kSteps));
+}
+
 TEST_F(SchedulerTest, ExactReuseChangesNotABit) {
   load({.n_slots = 1});
   const auto isa = engine_->kernels().isa;
