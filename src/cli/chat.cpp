@@ -218,6 +218,7 @@ class ChatCommand : public Command {
 };
 
 Status ChatCommand::run() {
+  PLM_TRY_STATUS(speculation_.check());
   std::string first;
   if (first_.is_given()) {
     PLM_TRY(first, first_.read());

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "base/error.h"
@@ -27,10 +28,22 @@ class Command {
   virtual int exit_code() const { return 0; }
 };
 
-// A check of a number's range that does not crowd the help.
+// A check of a number's range that does not crowd the help. Unlike CLI::Range it does not let nan pass.
 template <class T>
 CLI::Validator within(T least, T most) {
-  return CLI::Range(least, most).description("");
+  const auto check = [least, most](const std::string& text) {
+    T value{};
+    const bool is_number = CLI::detail::lexical_cast(text, value);
+    if (is_number && value >= least && value <= most) return std::string();
+    return fmt::format("found {}, expected {} to {}", text, least, most);
+  };
+  return CLI::Validator(check, "");
+}
+
+// A name that an unset variable of a shell left empty would otherwise count as not given.
+inline CLI::Validator not_empty() {
+  const auto check = [](const std::string& text) { return std::string(text.empty() ? "found nothing" : ""); };
+  return CLI::Validator(check, "");
 }
 
 struct CommandEntry {

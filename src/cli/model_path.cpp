@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "cli/command.h"
 #include "hub/names.h"
 
 namespace plm::cli {
@@ -39,6 +40,7 @@ Result<std::string> find_model(const std::string& given) {
 
 void ModelSource::add_to(CLI::App& app, const std::string& file_names) {
   app.add_option(file_names, file_, "GGUF file (default: $PLM_MODEL, else the bundled model)")
+      ->check(not_empty())
       ->type_name("FILE");
   app.add_option("--hf-repo", repository_, "(-hf) USER/REPO[:QUANT]: a model of the Hugging Face hub")
       ->type_name("REPO");

@@ -14,9 +14,13 @@ class PromptCache {
   void add_to(CLI::App& app);
   bool is_on() const { return !path_.empty(); }
 
-  // Fills the store of a scheduler that has answered nothing yet. A file that is damaged or belongs to others
-  // is told of and passed over. Fails where the store cannot be kept in such a file: one that is something
-  // else is never written over.
+  // Before anything is loaded; prefix_bytes: see SchedulerOptions. Fails with invalid_argument on options
+  // that contradict each other, and where the store cannot be kept in such a file: one that is something else
+  // is never written over.
+  Status check(int64_t prefix_bytes) const;
+
+  // After check(). Fills the store of a scheduler that has answered nothing yet. A file that is damaged or
+  // belongs to others is told of and passed over.
   Status load(scheduler::Scheduler& scheduler);
 
   // Writes the store where it differs from what was written last; save_when_due() only when the time between
@@ -26,6 +30,8 @@ class PromptCache {
 
  private:
   using Clock = std::chrono::steady_clock;
+
+  Status check_file() const;
 
   std::string path_;
   bool reads_only_ = false;

@@ -131,6 +131,7 @@ void say_why(StopReason reason, const runtime::Session& session) {
 }
 
 Status RunCommand::run() {
+  PLM_TRY_STATUS(speculation_.check());
   PLM_TRY(const std::string text, prompt_.read());
   PLM_TRY(auto engine, model_.load());
   PLM_TRY(auto constraint, grammar_.constraint(engine->tokenizer()));

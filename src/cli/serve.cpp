@@ -181,6 +181,8 @@ void ServeCommand::wait_for_the_end(server::Server& server, scheduler::Scheduler
 
 Status ServeCommand::run() {
   peer_.tell();
+  PLM_TRY_STATUS(speculation_.check());
+  PLM_TRY_STATUS(prompt_cache_.check(cache_mib_ << 20));
   PLM_TRY(server::ServerOptions options, server_options());
   const bool has_tls = options.http.tls != nullptr;
   PLM_TRY(auto server, server::Server::start(std::move(options)));

@@ -16,8 +16,10 @@ void SpeculationOptions::add_to(CLI::App& app) {
   add("--spec-type", types_,
       "where guesses come from: none, ngram-simple (what stood in the text before), draft-simple (the model "
       "of -md), or both with a comma between (default: draft-simple with -md, else none)",
-      "TYPES");
-  add("--model-draft,--spec-draft-model", model_, "(-md) a smaller model of the same vocabulary", "FILE");
+      "TYPES")
+      ->check(not_empty());
+  add("--model-draft,--spec-draft-model", model_, "(-md) a smaller model of the same vocabulary", "FILE")
+      ->check(not_empty());
   add("--threads-draft,--spec-draft-threads", n_threads_, "(-td) its threads (default: those of -t)")
       ->check(within(0, 1 << 20));
   add("--spec-draft-n-max,--draft-max,--draft-n,--draft", settings_.n_max,
@@ -65,6 +67,16 @@ Result<SpeculationOptions::Kinds> SpeculationOptions::kinds() const {
   return kinds;
 }
 
+Status SpeculationOptions::check() const {
+  PLM_TRY_STATUS(kinds());
+  const int64_t most = std::min(settings_.n_max, kernels::kFineTokens - 1);
+  if (settings_.n_min <= most || settings_.n_min == 0) return {};
+  return make_error(ErrorKind::invalid_argument,
+                    "--draft-min {}: expected at most {}, the longest draft (--draft-max), or all would be "
+                    "dropped",
+                    settings_.n_min, most);
+}
+
 Result<std::unique_ptr<runtime::Drafter>> SpeculationOptions::load_model(const runtime::Engine& target,
                                                                          int n_sequences) const {
   runtime::EngineOptions options;
@@ -84,6 +96,7 @@ Result<std::unique_ptr<runtime::Drafter>> SpeculationOptions::load_model(const r
 
 Result<std::unique_ptr<runtime::Drafter>> SpeculationOptions::make_drafter(const runtime::Engine& target,
                                                                            int n_sequences) const {
+  PLM_TRY_STATUS(check());
   PLM_TRY(const Kinds from, kinds());
   std::unique_ptr<runtime::Drafter> model, ngrams;
   if (from.model) {

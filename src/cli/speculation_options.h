@@ -17,8 +17,11 @@ class SpeculationOptions {
   // Declares --spec-type -md -td and those of drafts' sizes.
   void add_to(CLI::App& app);
 
-  // Loads what drafts are to come from, for so many sequences; null: there are to be none. Fails with
-  // invalid_argument on options that contradict each other, and as ModelDrafter::create does.
+  // Before anything is loaded. Fails with invalid_argument on options that contradict each other.
+  Status check() const;
+
+  // Loads what drafts are to come from, for so many sequences; null: there are to be none. Fails as
+  // check() and ModelDrafter::create do.
   Result<std::unique_ptr<runtime::Drafter>> make_drafter(const runtime::Engine& target,
                                                          int n_sequences) const;
 

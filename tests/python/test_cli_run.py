@@ -174,6 +174,7 @@ def test_every_cache_type_runs(plm):
         ("run", "-p", "x", "--mirostat", "1"),
         ("run", "-p", "x", "-l", "5"),
         ("run", "-p", "x", "-l", "99999999+1"),
+        ("run", "-p", "x", "-m", ""),
         ("run", "-p", "x", "-ctk", "q4_0"),
         ("run", "-p", "x", "-ctk", "f16", "-ctv", "f32"),
     ],

@@ -179,7 +179,7 @@ def test_a_damaged_store_is_refused_and_the_server_begins_without(plm, kept, tmp
     for name, data in {"half": whole[:middle], "short": whole[:-1], "long": whole + b"\0", **flipped}.items():
         path.write_bytes(data)
         with Server(plm, "--prompt-cache", path) as server:
-            assert f"{path}: its checksum" in said(server)[0] and "beginning without" in said(server)[0], name
+            assert f"{path}: its checksum" in said(server)[0] and "beginning without, and it will be written over" in said(server)[0], name
             assert server.is_alive()
             if name == "half":
                 assert cached(complete(server)) == 0
@@ -205,6 +205,33 @@ def test_a_file_of_something_else_is_never_written_over(plm, tmp_path):
     done = plm.run("serve", "--port", 0, "--prompt-cache", letter)
     assert done.returncode == 1 and b"letter.txt" in done.stderr
     assert letter.read_text() == "Dear grandmother"
+    # Nor one that comes while the server runs.
+    late = tmp_path / "late.txt"
+    with Server(plm, "--prompt-cache", late) as server:
+        complete(server)
+        late.write_text("Dear grandfather")
+    assert late.read_text() == "Dear grandfather" and "another would be lost" in said(server)[0]
+
+
+def test_where_no_store_can_be_kept_the_server_does_not_start(plm, tmp_path):
+    absent = tmp_path / "absent"
+    letter = tmp_path / "letter.txt"
+    letter.write_text("Dear grandmother")
+    for flags, code, expected in (
+        ((absent / "prompts.bin",), 1, "cannot create: No such file"),
+        ((tmp_path,), 1, "expected a file that plm wrote"),
+        ((absent, "--prompt-cache-ro"), 1, "cannot open: No such file"),
+        ((letter, "--prompt-cache-ro"), 1, "expected a file that plm wrote"),
+        ((absent, "-cram", 0), 2, "with -cram 0"),
+        (("",), 2, "--prompt-cache: found nothing"),
+    ):
+        done = plm.run("serve", "--port", 0, "--prompt-cache", *flags)
+        assert done.returncode == code and done.stderr.count(b"\n") == 1, (flags, done)
+        assert expected in done.stderr.decode(), (flags, done)
+    for flags in (("--prompt-cache-ro",), ("--prompt-cache-interval", 5)):
+        done = plm.run("serve", "--port", 0, *flags)
+        assert done.returncode == 2 and b"needs --prompt-cache FILE" in done.stderr
+    assert list(tmp_path.iterdir()) == [letter]
 
 
 def test_a_server_that_is_killed_leaves_the_store_whole(plm, kept, tmp_path):
