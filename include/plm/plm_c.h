@@ -63,7 +63,7 @@ typedef enum plm_result {
   PLM_TOO_SMALL = 8 /* of a buffer: *n says what is needed */
 } plm_result;
 
-/* Of this thread's last call that failed, one line; "" before. Valid until this thread's next call. */
+/* Of this thread's last call that failed, one line; "" before. Valid until the next one that fails. */
 PLM_C_API const char* plm_last_error(void);
 
 typedef int32_t plm_token;
@@ -121,7 +121,8 @@ PLM_C_API plm_result plm_model_describe(const plm_model* model, plm_model_info* 
 /* From any thread: all that is under way or waits fails with PLM_CANCELLED. */
 PLM_C_API plm_result plm_model_stop_all(const plm_model* model);
 
-/* ---- Tokens. Both write at most `capacity` elements, and how many there are to *n. ---- */
+/* ---- Tokens. Both write how many there are to *n, and all of them to the buffer or, where `capacity`
+ * elements are too few, none: PLM_TOO_SMALL. It may be NULL where capacity is 0; no NUL ends a text. ---- */
 
 PLM_C_API plm_result plm_tokenize(const plm_model* model, plm_text text, int add_special, int parse_special,
                                   plm_token* ids, size_t capacity, size_t* n);
@@ -194,7 +195,7 @@ typedef enum plm_stop_reason {
 
 typedef struct plm_answer plm_answer;
 
-/* Continues a text. options, on_piece and out may be NULL. */
+/* Continues a text. options, on_piece and out may be NULL; `data` is for on_piece. */
 PLM_C_API plm_result plm_generate(const plm_model* model, plm_text prompt,
                                   const plm_generate_options* options, plm_on_piece on_piece, void* data,
                                   plm_answer** out);
@@ -226,13 +227,14 @@ PLM_C_API void plm_answer_free(plm_answer* answer);
 /* ---- Reading ---- */
 
 /* The natural log-probability of each token given those before it to log_probabilities[0 .. n_ids - 1], NaN
- * for the first. */
+ * for the first. On failure nothing is written. */
 PLM_C_API plm_result plm_score(const plm_model* model, const plm_token* ids, size_t n_ids,
                                float* log_probabilities, plm_keep_going keep_going, void* data);
 
 typedef enum plm_pooling { PLM_POOLING_MEAN = 0, PLM_POOLING_CLS = 1, PLM_POOLING_LAST = 2 } plm_pooling;
 
-/* A vector of plm_model_info.width numbers, of length 1 if `normalise`. */
+/* A vector of plm_model_info.width numbers, of length 1 if `normalise`. `capacity`: how many numbers `vector`
+ * has room for; fewer than that are PLM_INVALID_ARGUMENT. */
 PLM_C_API plm_result plm_embed(const plm_model* model, plm_text text, plm_pooling pooling, int normalise,
                                float* vector, size_t capacity, plm_keep_going keep_going, void* data);
 

@@ -106,7 +106,10 @@ const void* buffer(const void* data, size_t capacity) {
 template <class Source, class T>
 plm_result copy_out(const Source& source, T* to, size_t capacity, size_t* n) {
   *n = source.size();
-  if (source.size() > capacity) return fail(PLM_TOO_SMALL, "the buffer is too small");
+  if (source.size() > capacity) {
+    return fail(PLM_TOO_SMALL,
+                fmt::format("the buffer: found room for {}, expected {}", capacity, source.size()));
+  }
   if (!source.empty()) std::copy(source.begin(), source.end(), to);
   return PLM_OK;
 }

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include "api/guard.h"
 #include "api/state.h"
@@ -11,11 +13,37 @@ namespace plm {
 
 namespace {
 
+// What the parts beneath would call by other names.
+Status check(const ModelOptions& options) {
+  struct Range {
+    const char* name;
+    std::int64_t found, least, most;
+  };
+  constexpr std::int64_t kAny = std::numeric_limits<std::int64_t>::max();
+  for (const Range& range :
+       {Range{"n_threads", options.n_threads, 0, kAny},
+        Range{"context_length", options.context_length, 0, kAny},
+        Range{"batch_size", options.batch_size, 1, 65'536},
+        Range{"n_parallel", options.n_parallel, 1, scheduler::SchedulerOptions::kMostSlots},
+        Range{"prefix_bytes", options.prefix_bytes, 0, kAny}}) {
+    if (range.found >= range.least && range.found <= range.most) continue;
+    return make_error(ErrorKind::invalid_argument, "{}: found {}, expected {}", range.name, range.found,
+                      range.most == kAny ? fmt::format("{} or more", range.least)
+                                         : fmt::format("{} to {}", range.least, range.most));
+  }
+  if (options.path.empty()) return make_error(ErrorKind::invalid_argument, "path: found none");
+  return {};
+}
+
 Result<std::vector<model::ScaledAdapter>> load_adapters(const ModelOptions& options) {
   std::vector<model::ScaledAdapter> adapters;
   if (options.adapters.empty()) return adapters;
   PLM_TRY(const gguf::File base, gguf::File::open(options.path));
   for (const AdapterFile& file : options.adapters) {
+    if (!std::isfinite(file.scale)) {
+      return make_error(ErrorKind::invalid_argument, "{}: scale of the adapter: found {}, expected a number",
+                        file.path, file.scale);
+    }
     PLM_TRY(model::Adapter adapter, convert::read_adapter(file.path, base));
     adapters.push_back({std::make_shared<const model::Adapter>(std::move(adapter)), file.scale});
   }
@@ -117,11 +145,7 @@ void Model::State::stop_all() {
 Model::Model(std::shared_ptr<State> state) : state_(std::move(state)) {}
 
 Result<Model> Model::load(const ModelOptions& options) {
-  constexpr int kMostParallel = scheduler::SchedulerOptions::kMostSlots;
-  if (options.n_parallel < 1 || options.n_parallel > kMostParallel) {
-    return make_error(ErrorKind::invalid_argument, "n_parallel: found {}, expected 1 to {}",
-                      options.n_parallel, kMostParallel);
-  }
+  PLM_TRY_STATUS(check(options));
   return api::guarded([&]() -> Result<Model> {
     auto state = std::make_shared<State>();
     PLM_TRY(state->engine, load_engine(options));
@@ -131,7 +155,7 @@ Result<Model> Model::load(const ModelOptions& options) {
       state->info.chat_template = chat_template->source();
       state->chat_template = *std::move(chat_template);
     } else if (!options.chat_template.empty()) {
-      return chat_template.error().with_context("chat_template");
+      return make_error(ErrorKind::invalid_argument, "chat_template: {}", chat_template.error().message);
     } else {
       state->template_error = chat_template.error();  // the model writes all the same
     }

@@ -43,7 +43,6 @@ Result<Session> Model::save_session(const std::string& path, const KeepGoing& ke
             return api::guarded([&] { return state_->scheduler->copy_slot(slot, patience); });
           }));
   return api::guarded([&]() -> Result<Session> {
-    const std::lock_guard lock(state_->session_files);
     PLM_TRY(const int64_t n_bytes, scheduler::write_slot_file(path, shape, rows));
     return Session{.tokens = std::move(rows.tokens), .n_bytes = n_bytes};
   });

@@ -22,7 +22,6 @@ struct Model::State {
   std::optional<chat::Template> chat_template;
   Error template_error;            // where there is no chat_template
   std::atomic<int> last_slot{-1};  // of the answer read to its end last
-  std::mutex session_files;        // two saves under one name would write one file
 
   const tokenizer::Tokenizer& tokenizer() const { return engine->tokenizer(); }
   // Made for the first grammar.

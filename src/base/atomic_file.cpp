@@ -5,16 +5,27 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
+#include <cstdint>
 #include <filesystem>
 #include <utility>
+
+#include "base/file_name.h"
 
 namespace plm {
 
 Result<AtomicFile> AtomicFile::create(const std::string& path) {
+  PLM_TRY_STATUS(check_file_name(path));
+  struct stat there{};
+  if (::stat(path.c_str(), &there) == 0 && !S_ISREG(there.st_mode)) {
+    return make_error(ErrorKind::io, "{}: found {}, expected a regular file or none", path,
+                      S_ISDIR(there.st_mode) ? "a directory" : "a device, pipe or socket");
+  }
+  static std::atomic<uint64_t> n_created = 0;
   AtomicFile file;
   file.path_ = path;
-  file.temporary_path_ = fmt::format("{}.{}.part", path, ::getpid());
+  file.temporary_path_ = fmt::format("{}.{}-{}.part", path, ::getpid(), ++n_created);
   file.fd_ = ::open(file.temporary_path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (file.fd_ < 0) return errno_error(file.temporary_path_, "cannot create", errno);
   return file;

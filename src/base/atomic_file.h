@@ -14,6 +14,9 @@ namespace plm {
 // and `path` is untouched.
 class AtomicFile {
  public:
+  // Any number may be under way for one path, in this process and others: the last to commit wins.
+  // Refuses to take the place of what is there and is no regular file (a folder, /dev/null), and what
+  // check_file_name() does.
   static Result<AtomicFile> create(const std::string& path);
 
   AtomicFile(AtomicFile&& other) noexcept;

@@ -40,7 +40,8 @@ Error make_error(ErrorKind kind, fmt::format_string<Args...> format, Args&&... a
 // The message of errno for a path: "path: cannot open: No such file or directory".
 Error errno_error(std::string_view path, std::string_view what, int errno_value);
 
-// A value or an Error. Not checked for use after a move. Results must not be ignored.
+// A value or an Error. To ask for the one it is not throws std::bad_variant_access. Not checked for use after
+// a move. Results must not be ignored.
 template <class T>
 class [[nodiscard]] Result {
  public:

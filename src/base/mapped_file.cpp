@@ -8,9 +8,12 @@
 #include <cerrno>
 #include <utility>
 
+#include "base/file_name.h"
+
 namespace plm {
 
 Result<MappedFile> MappedFile::open(const std::string& path) {
+  PLM_TRY_STATUS(check_file_name(path));
   // O_NONBLOCK: opening a named pipe must not wait for a writer.
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) return errno_error(path, "cannot open", errno);

@@ -13,8 +13,8 @@ namespace plm {
 // somebody else raises SIGBUS, as with any mapping: do not shrink a model that is in use.
 class MappedFile {
  public:
-  // Refuses anything that is not a regular file (directories, devices, pipes) by name. An empty
-  // file gives an empty span.
+  // Refuses anything that is not a regular file (directories, devices, pipes) by name, and what
+  // check_file_name() does. An empty file gives an empty span.
   static Result<MappedFile> open(const std::string& path);
 
   MappedFile() = default;

@@ -130,7 +130,6 @@ class Api {
   int64_t started_;
   mutable std::once_flag has_token_index_;
   mutable std::shared_ptr<const grammar::TokenIndex> token_index_;  // made for the first grammar
-  mutable std::mutex slot_files_;
 };
 
 // A fresh id: "chatcmpl-" and 24 letters and digits.

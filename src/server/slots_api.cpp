@@ -69,7 +69,6 @@ Result<Json> Api::save_slot(int id, const std::string& name) const {
   const auto start = Clock::now();
   PLM_TRY(const scheduler::SlotShape shape, scheduler_.slot_shape(options_.patience));
   PLM_TRY(const scheduler::SlotRows rows, scheduler_.copy_slot(id, options_.patience));
-  const std::lock_guard lock(slot_files_);  // two saves of one name would write one file
   PLM_TRY(const int64_t n_bytes,
           scheduler::write_slot_file(options_.slot_save_path + "/" + name, shape, rows));
   return Json{{"id_slot", id},

@@ -32,7 +32,9 @@ TEST_F(ModelTest, RefusesFilesAndOptionsThatCannotBe) {
     return failure(Model::load(options));
   };
   EXPECT_EQ(refusal([](ModelOptions& o) { o.path = "no such file.gguf"; }), ErrorKind::not_found);
-  EXPECT_EQ(refusal([](ModelOptions& o) { o.path = ""; }), ErrorKind::not_found);
+  EXPECT_EQ(refusal([](ModelOptions& o) { o.path = ""; }), ErrorKind::invalid_argument);
+  EXPECT_EQ(refusal([](ModelOptions& o) { o.path += std::string_view("\0.bak", 5); }),
+            ErrorKind::invalid_argument);
   EXPECT_EQ(refusal([](ModelOptions& o) { o.path = PLM_SOURCE_DIR "/README.md"; }), ErrorKind::bad_data);
   EXPECT_EQ(refusal([](ModelOptions& o) { o.n_threads = -1; }), ErrorKind::invalid_argument);
   EXPECT_EQ(refusal([](ModelOptions& o) { o.context_length = -1; }), ErrorKind::invalid_argument);
@@ -46,7 +48,9 @@ TEST_F(ModelTest, RefusesFilesAndOptionsThatCannotBe) {
   EXPECT_EQ(refusal([](ModelOptions& o) { o.adapters = {{.path = "no such adapter"}}; }),
             ErrorKind::not_found);
   EXPECT_EQ(refusal([](ModelOptions& o) { o.draft_path = "no such file.gguf"; }), ErrorKind::not_found);
-  EXPECT_TRUE(refusal([](ModelOptions& o) { o.chat_template = "{% if %}"; }).has_value());
+  EXPECT_EQ(refusal([](ModelOptions& o) { o.adapters = {{.path = "adapter", .scale = NAN}}; }),
+            ErrorKind::invalid_argument);
+  EXPECT_EQ(refusal([](ModelOptions& o) { o.chat_template = "{% if %}"; }), ErrorKind::invalid_argument);
 }
 
 TEST_F(ModelTest, TellsHowFarLoadingIs) {

@@ -63,6 +63,39 @@ TEST_F(Files, AFileAppearsOnlyWhenCommitted) {
       << "no temporary file is left";
 }
 
+TEST_F(Files, TwoMayWriteOneFileAtTheSameTime) {
+  auto one = AtomicFile::create(path("out")), two = AtomicFile::create(path("out"));
+  ASSERT_TRUE(one.ok() && two.ok());
+  ASSERT_TRUE(one->write("the first").ok() && two->write("second").ok());
+  ASSERT_TRUE(two->commit().ok());
+  EXPECT_EQ(std::filesystem::file_size(path("out")), 6U);
+  ASSERT_TRUE(one->commit().ok());
+  EXPECT_EQ(std::filesystem::file_size(path("out")), 9U);
+}
+
+TEST_F(Files, WhatIsNoRegularFileIsNotReplaced) {
+  ASSERT_EQ(::mkfifo(path("pipe").c_str(), 0600), 0);
+  std::filesystem::create_symlink(path("pipe"), path("link"));
+  for (const std::string& there : {path("pipe"), path("link"), folder_.string()}) {
+    const auto file = AtomicFile::create(there);
+    ASSERT_FALSE(file.ok()) << there;
+    EXPECT_EQ(file.error().kind, ErrorKind::io);
+    EXPECT_THAT(file.error().message, ::testing::HasSubstr("expected a regular file or none"));
+  }
+  EXPECT_TRUE(std::filesystem::is_fifo(path("pipe")));
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), {}), 2);
+}
+
+TEST_F(Files, ANameThatTheSystemWouldCutShortIsRefused) {
+  std::ofstream(path("model")) << "a model";
+  for (const std::string& name : {std::string(), path("model") + '\0' + "of another name"}) {
+    for (const auto& refused : {MappedFile::open(name).error(), AtomicFile::create(name).error()}) {
+      EXPECT_EQ(refused.kind, ErrorKind::invalid_argument);
+      EXPECT_THAT(refused.message, ::testing::HasSubstr("name of a file"));
+    }
+  }
+}
+
 TEST_F(Files, ADiskWithoutRoomIsToldBeforeTheWork) {
   EXPECT_TRUE(check_free_space(path("out"), 1).ok());
   EXPECT_TRUE(check_free_space("out", 1).ok()) << "a bare name lies in the folder at hand";
