@@ -19,7 +19,7 @@ namespace plm::python {
 
 namespace {
 
-using AdapterPath = std::pair<std::string, float>;
+using AdapterPath = std::pair<nb::bytes, float>;
 
 const char* reason_name(StopReason reason) {
   switch (reason) {
@@ -82,7 +82,7 @@ class BoundModel {
   BoundModel(const nb::bytes& path, const ModelOptions& options, const std::vector<AdapterPath>& adapters)
       : model_(load(path, options, adapters)) {}
 
-  const ModelInfo& info() { return model_.get().info(); }
+  const ModelInfo& info() const { return model_.peek().info(); }
 
   std::vector<TokenId> tokenize(const nb::bytes& text, bool add_special, bool parse_special) {
     const nb::gil_scoped_release unlocked;
@@ -143,7 +143,9 @@ class BoundModel {
  private:
   static Model load(const nb::bytes& path, ModelOptions options, const std::vector<AdapterPath>& adapters) {
     options.path = view(path);
-    for (const auto& [file, scale] : adapters) options.adapters.push_back({.path = file, .scale = scale});
+    for (const auto& [file, scale] : adapters) {
+      options.adapters.push_back({.path = std::string(view(file)), .scale = scale});
+    }
     const nb::gil_scoped_release unlocked;
     return value_of(Model::load(options));
   }
@@ -162,7 +164,9 @@ void bind_options(nb::module_& module) {
       .def_rw("cache_type", &ModelOptions::cache_type)
       .def_rw("chat_template", &ModelOptions::chat_template)
       .def_rw("prompt_lookup", &ModelOptions::prompt_lookup)
-      .def_rw("draft_path", &ModelOptions::draft_path);
+      .def_prop_rw(
+          "draft_path", [](const ModelOptions& options) { return bytes_of(options.draft_path); },
+          [](ModelOptions& options, const nb::bytes& path) { options.draft_path = view(path); });
   nb::class_<ChatOptions>(module, "ChatOptions")
       .def(nb::init<>())
       .def_rw("tools", &ChatOptions::tools)
@@ -198,9 +202,9 @@ void bind_options(nb::module_& module) {
 
 void bind_model(nb::module_& module) {
   nb::class_<ModelInfo>(module, "ModelInfo")
-      .def_ro("path", &ModelInfo::path)
-      .def_ro("architecture", &ModelInfo::architecture)
-      .def_ro("name", &ModelInfo::name)
+      .def_prop_ro("path", [](const ModelInfo& info) { return bytes_of(info.path); })
+      .def_prop_ro("architecture", [](const ModelInfo& info) { return text_of(info.architecture); })
+      .def_prop_ro("name", [](const ModelInfo& info) { return text_of(info.name); })
       .def_ro("vocabulary_size", &ModelInfo::vocabulary_size)
       .def_ro("width", &ModelInfo::width)
       .def_ro("n_layers", &ModelInfo::n_layers)
@@ -212,7 +216,7 @@ void bind_model(nb::module_& module) {
       .def_ro("n_parallel", &ModelInfo::n_parallel)
       .def_ro("bos", &ModelInfo::bos)
       .def_ro("eos", &ModelInfo::eos)
-      .def_ro("chat_template", &ModelInfo::chat_template);
+      .def_prop_ro("chat_template", [](const ModelInfo& info) { return text_of(info.chat_template); });
   nb::class_<BoundStream>(module, "Stream")
       .def("next", &BoundStream::next, nb::arg("seconds"),
            nb::sig(

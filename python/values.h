@@ -68,8 +68,10 @@ class OfThisProcess {
   explicit OfThisProcess(T value) : value_(std::move(value)), owner_(getpid()) {}
   OfThisProcess(OfThisProcess&&) = delete;
   ~OfThisProcess() {
-    if (getpid() != owner_) (void)new T(std::move(value_));
+    if (getpid() == owner_) value_.~T();
   }
+  // What of it needs no threads.
+  const T& peek() const { return value_; }
   T& get() {
     if (getpid() == owner_) return value_;
     throw Raised{make_error(ErrorKind::unsupported,
@@ -77,7 +79,9 @@ class OfThisProcess {
   }
 
  private:
-  T value_;
+  union {  // so that nothing ends it but the destructor above
+    T value_;
+  };
   pid_t owner_;
 };
 

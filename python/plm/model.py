@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Unpack, overload
 
-from . import _plm
-from .errors import InvalidArgumentError
+from . import _plm, checks
+from .errors import InvalidArgumentError, UnsupportedError
 from .stream import Stream
 from .values import Answer, Options, Score, Session
 
@@ -21,39 +20,76 @@ Pooling = Literal["mean", "cls", "last"]
 
 _BUNDLED_MODEL = Path(__file__).parent / "models" / "story-7m-f16.gguf"
 
-# Options that the module below knows by the same name.
-_PLAIN_OPTIONS = frozenset(
-    "temperature top_k top_p min_p typical_p repeat_penalty repeat_last_n presence_penalty frequency_penalty seed "
-    "grammar regex parse_special".split()
-)
+# Options that the module below knows by the same name, and how each is looked at.
+_NUMBERS = frozenset("temperature top_p min_p typical_p repeat_penalty presence_penalty frequency_penalty".split())
+_INTEGERS = {
+    "top_k": (-checks.INT32_MAX, checks.INT32_MAX),
+    "repeat_last_n": (-1, checks.INT32_MAX),
+    "seed": (0, checks.UINT64_MAX),
+}
+_FLAGS = {"ignore_eos": "ignores_end", "special": "shows_special", "parse_special": "parse_special"}
+# None is as good as not given.
+_MAY_BE_NONE = frozenset("max_tokens stop seed logit_bias grammar json_schema regex logprobs".split())
+
+
+def _grammar(name: str, value: Any) -> str:
+    if made := checks.text(name, value).decode():
+        return made
+    raise InvalidArgumentError(f"{name}: found an empty text")
 
 
 def _made_options(options: Options) -> _plm.GenerateOptions:
-    made = _plm.GenerateOptions()
-    for name, value in options.items():
-        if name in _PLAIN_OPTIONS:
-            setattr(made, name, value)
     unknown = options.keys() - Options.__annotations__.keys()
     if unknown:
         raise TypeError(f"unknown options: {', '.join(sorted(unknown))}")
-    if (max_tokens := options.get("max_tokens")) is not None:
-        if max_tokens < 0:
-            raise InvalidArgumentError(f"max_tokens: found {max_tokens}, expected 0 or more, or None")
-        made.max_tokens = max_tokens
-    stop = options.get("stop", ())
-    made.stop = [stop] if isinstance(stop, str) else list(stop)
-    made.logit_bias = list(options.get("logit_bias", {}).items())
-    if (schema := options.get("json_schema")) is not None:
-        made.json_schema = schema if isinstance(schema, str) else json.dumps(schema)
-    if (logprobs := options.get("logprobs")) is not None:
-        made.n_top = max(logprobs, 0)
-    made.ignores_end = options.get("ignore_eos", False)
-    made.shows_special = options.get("special", False)
+    made = _plm.GenerateOptions()
+    for name, value in options.items():
+        if value is None and name in _MAY_BE_NONE:
+            continue
+        if name in _NUMBERS:
+            setattr(made, name, checks.number(name, value))
+        elif name in _INTEGERS:
+            setattr(made, name, checks.integer(name, value, *_INTEGERS[name]))
+        elif name in _FLAGS:
+            setattr(made, _FLAGS[name], checks.flag(name, value))
+        elif name == "max_tokens":
+            made.max_tokens = checks.integer(name, value, 0, checks.INT64_MAX)
+        elif name == "logprobs":
+            made.n_top = checks.integer(name, value, 0, checks.INT32_MAX)
+        elif name == "stop":
+            made.stop = checks.texts(name, value)
+        elif name == "logit_bias":
+            made.logit_bias = _biases(name, value)
+        elif name == "json_schema" and not isinstance(value, str):
+            made.json_schema = checks.as_json(name, value).decode()
+        else:
+            setattr(made, name, _grammar(name, value))
     return made
 
 
-def _prompt(prompt: str | Sequence[int]) -> bytes | list[int]:
-    return prompt.encode() if isinstance(prompt, str) else list(prompt)
+def _biases(name: str, value: Any) -> list[tuple[int, float]]:
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{name}: found {type(value).__name__}, expected a mapping of token ids to numbers")
+    return [
+        (checks.integer(name, token, -1, checks.INT32_MAX), checks.number(f"{name}[{token}]", bias))
+        for token, bias in value.items()
+    ]
+
+
+def _adapters(lora: Any) -> list[tuple[bytes, float]]:
+    adapters = []
+    for i, entry in enumerate(checks.entries("lora", lora, "a list of files, or of files and scales")):
+        name = f"lora[{i}]"
+        if not isinstance(entry, tuple):
+            entry = (entry, 1.0)
+        elif len(entry) != 2:
+            raise TypeError(f"{name}: found a tuple of {len(entry)}, expected a file and its scale")
+        adapters.append((checks.file_name(name, entry[0]), checks.number(name, entry[1])))
+    return adapters
+
+
+def _messages(messages: Any) -> bytes:
+    return checks.as_json("messages", checks.entries("messages", messages, "a list of messages"))
 
 
 class Model:
@@ -71,6 +107,8 @@ class Model:
 
     Raises plm.Error, of one of the kinds in plm.errors.
     """
+
+    _raw: _plm.Model | None = None  # none before it is loaded, and when it is closed
 
     def __init__(
         self,
@@ -103,21 +141,17 @@ class Model:
         draft_model: a smaller model of the same vocabulary, a GGUF file, that guesses.
         """
         options = _plm.ModelOptions()
-        options.context_length = n_ctx
-        options.n_threads = n_threads
-        options.batch_size = n_batch
-        options.n_parallel = n_parallel
-        options.cache_type = cache_type or ""
-        options.chat_template = chat_template or ""
-        options.prefix_bytes = prefix_cache_bytes
-        options.prompt_lookup = prompt_lookup
-        options.draft_path = "" if draft_model is None else os.fspath(draft_model)
-        adapters = [
-            (os.fspath(entry[0]), float(entry[1])) if isinstance(entry, tuple) else (os.fspath(entry), 1.0)
-            for entry in lora
-        ]
-        self._raw: _plm.Model | None = None
-        self._raw = _plm.Model(os.fsencode(_BUNDLED_MODEL if path is None else path), options, adapters)
+        options.context_length = checks.integer("n_ctx", n_ctx, 0, checks.INT64_MAX)
+        options.n_threads = checks.integer("n_threads", n_threads, 0, checks.INT32_MAX)
+        options.batch_size = checks.integer("n_batch", n_batch, 1, 65536)
+        options.n_parallel = checks.integer("n_parallel", n_parallel, 1, checks.INT32_MAX)
+        options.cache_type = checks.text("cache_type", cache_type or "").decode()
+        options.chat_template = checks.text("chat_template", chat_template or "").decode()
+        options.prefix_bytes = checks.integer("prefix_cache_bytes", prefix_cache_bytes, 0, checks.INT64_MAX)
+        options.prompt_lookup = checks.flag("prompt_lookup", prompt_lookup)
+        options.draft_path = b"" if draft_model is None else checks.file_name("draft_model", draft_model)
+        file = checks.file_name("path", _BUNDLED_MODEL if path is None else path)
+        self._raw = _plm.Model(file, options, _adapters(lora))
 
     def _model(self) -> _plm.Model:
         if self._raw is None:
@@ -127,8 +161,12 @@ class Model:
     def close(self) -> None:
         """Gives the memory back; what is under way in other threads ends with CancelledError. May be called twice."""
         raw, self._raw = self._raw, None
-        if raw is not None:
+        if raw is None:
+            return
+        try:
             raw.stop_all()
+        except UnsupportedError:
+            pass  # in a child of fork, where nothing is under way
 
     def __enter__(self) -> Model:
         return self
@@ -146,7 +184,7 @@ class Model:
     @property
     def path(self) -> str:
         """The file it was loaded from."""
-        return self._model().info.path
+        return os.fsdecode(self._model().info.path)
 
     @property
     def name(self) -> str:
@@ -208,7 +246,9 @@ class Model:
         >>> plm.Model().tokenize("Once upon a time")
         [2775, 691, 258, 546]
         """
-        return self._model().tokenize(text.encode(), add_special, parse_special)
+        return self._model().tokenize(
+            checks.text("text", text), checks.flag("add_special", add_special), checks.flag("parse_special", parse_special)
+        )
 
     def detokenize(self, ids: Iterable[int], *, skip_special: bool = False) -> str:
         """The text of token ids; where they begin or end within a character, that is U+FFFD.
@@ -221,7 +261,7 @@ class Model:
 
     def detokenize_bytes(self, ids: Iterable[int], *, skip_special: bool = False) -> bytes:
         """The bytes of token ids, exactly."""
-        return self._model().detokenize(list(ids), skip_special)
+        return self._model().detokenize(checks.token_ids("ids", ids), checks.flag("skip_special", skip_special))
 
     @overload
     def generate(
@@ -253,7 +293,7 @@ class Model:
         ' and'
         ' the'
         """
-        begun = Stream(self._model().stream(_prompt(prompt), _made_options(options)))
+        begun = Stream(self._model().stream(checks.prompt("prompt", prompt), _made_options(options)))
         return begun if stream else _read(begun)
 
     @overload
@@ -301,7 +341,7 @@ class Model:
         """
         begun = Stream(
             self._model().stream_chat(
-                json.dumps(list(messages)).encode(), _chat_options(tools, template_variables), _made_options(options)
+                _messages(messages), _chat_options(tools, template_variables), _made_options(options)
             )
         )
         return begun if stream else _read(begun)
@@ -316,8 +356,8 @@ class Model:
     ) -> str:
         """The text that the template makes of a conversation."""
         options = _chat_options(tools, template_variables)
-        options.add_generation_prompt = add_generation_prompt
-        return self._model().chat_prompt(json.dumps(list(messages)).encode(), options)
+        options.add_generation_prompt = checks.flag("add_generation_prompt", add_generation_prompt)
+        return self._model().chat_prompt(_messages(messages), options)
 
     def score(self, text: str | Sequence[int], *, n_top: int = 0, parse_special: bool = True) -> Score:
         """How likely each token of a text is, given those before it.
@@ -330,7 +370,12 @@ class Model:
         [None, -2.6, -0.1, -0.1]
         """
         ids, logprobs, top = [], [], []
-        for token, logprob, alternatives in self._model().score(_prompt(text), n_top, parse_special):
+        scores = self._model().score(
+            checks.prompt("text", text),
+            checks.integer("n_top", n_top, 0, checks.INT32_MAX),
+            checks.flag("parse_special", parse_special),
+        )
+        for token, logprob, alternatives in scores:
             ids.append(token)
             logprobs.append(logprob)
             top.append(alternatives)
@@ -362,8 +407,12 @@ class Model:
         """
         if pooling not in ("mean", "cls", "last"):
             raise InvalidArgumentError(f"pooling: found {pooling!r}, expected 'mean', 'cls' or 'last'")
-        texts = [text] if isinstance(text, str) else list(text)
-        rows = self._model().embed([_prompt(one) for one in texts], getattr(_plm.Pooling, pooling), normalize)
+        texts = [text] if isinstance(text, str) else checks.entries("text", text, "str or a list of texts")
+        rows = self._model().embed(
+            [checks.prompt(f"text[{i}]", one) for i, one in enumerate(texts)],
+            getattr(_plm.Pooling, pooling),
+            checks.flag("normalize", normalize),
+        )
         return rows[0] if isinstance(text, str) else rows
 
     def save_session(self, path: PathLike) -> Session:
@@ -371,7 +420,7 @@ class Model:
 
         With several answers at once the last is the one read to its end last.
         """
-        return Session(*self._model().save_session(os.fsencode(path)))
+        return Session(*self._model().save_session(checks.file_name("path", path)))
 
     def load_session(self, path: PathLike) -> Session:
         """Takes it back: a prompt that begins with these tokens runs only what is new.
@@ -388,7 +437,7 @@ class Model:
         >>> again.text == answer.text, again.n_reused == again.n_prompt - 1
         (True, True)
         """
-        return Session(*self._model().load_session(os.fsencode(path)))
+        return Session(*self._model().load_session(checks.file_name("path", path)))
 
     def stop_all(self) -> None:
         """Stops all that is under way in other threads, and streams: there CancelledError is raised."""
@@ -400,9 +449,11 @@ def _chat_options(
 ) -> _plm.ChatOptions:
     options = _plm.ChatOptions()
     if tools is not None:
-        options.tools = json.dumps(list(tools))
+        options.tools = checks.as_json("tools", checks.entries("tools", tools, "a list of tools")).decode()
     if template_variables is not None:
-        options.template_variables = json.dumps(dict(template_variables))
+        if not isinstance(template_variables, Mapping):
+            raise TypeError(f"template_variables: found {type(template_variables).__name__}, expected a mapping")
+        options.template_variables = checks.as_json("template_variables", template_variables).decode()
     return options
 
 

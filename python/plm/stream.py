@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, cast
 
 from . import _plm
+from .errors import Error, UnsupportedError
 from .values import Answer, FinishReason, Piece, TokenScore, ToolCall
 
 __all__ = ["Stream"]
@@ -42,14 +43,20 @@ class Stream(Iterator[Piece]):
         return self
 
     def __next__(self) -> Piece:
-        while True:
-            raw = self._raw.next(_GLANCE_SECONDS)
-            if raw is not None:
-                text, tokens, calls = raw
-                return Piece(text, _tokens(tokens), [ToolCall(*call) for call in calls])
-            if self._raw.is_finished:
-                self._raw.answer()  # raises where it failed
-                raise StopIteration
+        try:
+            while True:
+                raw = self._raw.next(_GLANCE_SECONDS)
+                if raw is not None:
+                    text, tokens, calls = raw
+                    return Piece(text, _tokens(tokens), [ToolCall(*call) for call in calls])
+                if self._raw.is_finished:
+                    self._raw.answer()  # raises where it failed
+                    raise StopIteration
+        except (StopIteration, Error):
+            raise
+        except BaseException:  # Ctrl-C, or what another handler of a signal raised
+            self.close()
+            raise
 
     @property
     def answer(self) -> Answer:
@@ -66,7 +73,10 @@ class Stream(Iterator[Piece]):
 
     def close(self) -> None:
         """Stops the work. What is read after that is its end: `answer` holds what was read, and says "stopped"."""
-        self._raw.stop()
+        try:
+            self._raw.stop()
+        except UnsupportedError:
+            pass  # in a child of fork, where nothing is under way
 
     def __enter__(self) -> Stream:
         return self

@@ -18,7 +18,7 @@ class Options(TypedDict, total=False):
 
     max_tokens: int | None
     """Most tokens of the answer; None (the default): as many as the context holds."""
-    stop: str | Sequence[str]
+    stop: str | Sequence[str] | None
     """The text ends before the first of these."""
     temperature: float
     """0: always the most likely token. Default 0.8."""
@@ -38,13 +38,13 @@ class Options(TypedDict, total=False):
     frequency_penalty: float
     seed: int | None
     """The same seed gives the same answer again. None (the default): another each time."""
-    logit_bias: Mapping[int, float]
+    logit_bias: Mapping[int, float] | None
     """Added to a token's logit; -math.inf bans it."""
-    grammar: str
+    grammar: str | None
     """GBNF that the answer keeps to. At most one of grammar, json_schema and regex."""
-    json_schema: str | Mapping[str, Any] | bool
+    json_schema: str | Mapping[str, Any] | bool | None
     """A JSON schema that the answer keeps to; {} for any JSON."""
-    regex: str
+    regex: str | None
     """A regular expression that the whole answer matches."""
     logprobs: int | None
     """Tell log-probabilities, and this many alternatives to each token. None (the default): none."""
