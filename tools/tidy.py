@@ -22,6 +22,10 @@ CLANG = "clang++-19"
 # libstdc++ 12 uses what it deprecates itself (std::stable_sort); our own uses g++ refuses in every build.
 TOLERATE_GCC = ("-Wno-unknown-warning-option", "-Wno-deprecated-declarations")
 OUR_FOLDERS = ("src", "tests", "bench")
+# Compiled by other builds, against an installed plm or for a wheel; here with the flags of a file over the same headers.
+ELSEWHERE = ("examples/cpp/*.cpp", "python/*.cpp")
+ELSEWHERE_HEADERS = ".*/(src|include|python|examples)/.*"
+ALIKE = ROOT / "src/api/model.cpp"
 
 
 def cache_folder():
@@ -40,6 +44,23 @@ def compile_commands(build):
             # A launcher such as ccache stands before the compiler.
             first = next(i for i, word in enumerate(arguments) if word.startswith("-"))
             commands[path] = (entry["directory"], arguments[first:])
+    return commands
+
+
+def borrowed_commands(directory, arguments):
+    """The same for what is compiled elsewhere. The Python module needs nanobind, which the tests' environment has."""
+    python = ROOT / ".venv/bin/python"
+    ask = "import nanobind, sysconfig; print(nanobind.include_dir(), sysconfig.get_path('include'), sep='\\n')"
+    done = subprocess.run([python, "-c", ask], capture_output=True, text=True, check=False) if python.exists() else None
+    commands = {}
+    for path in sorted(path for pattern in ELSEWHERE for path in ROOT.glob(pattern)):
+        flags = [word for word in arguments if Path(directory, word).resolve() != ALIKE]
+        if path.parent.name == "python":
+            if done is None or done.returncode != 0:
+                print(f"tidy: {path.name} is left out: no nanobind in .venv (tools/python_env.sh)", file=sys.stderr)
+                continue
+            flags += [word for folder in done.stdout.split("\n")[:2] for word in ("-isystem", folder)]
+        commands[path] = (directory, [*flags, str(path)])
     return commands
 
 
@@ -73,8 +94,13 @@ def tidy(path, build, cache, directory, arguments, common):
     key = fingerprint(path, directory, arguments, common)
     if key and (cache / key).exists():
         return "", True
-    command = [TIDY, "--quiet", "-p", str(build), *(f"--extra-arg={flag}" for flag in TOLERATE_GCC), str(path)]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = [TIDY, "--quiet", *(f"--extra-arg={flag}" for flag in TOLERATE_GCC), str(path)]
+    if path.relative_to(ROOT).parts[0] in OUR_FOLDERS:
+        command += ["-p", str(build)]
+    else:
+        command += [f"--header-filter={ELSEWHERE_HEADERS}"]
+        command += ["--", *(word for word in preprocessing_flags(arguments) if word != str(path))]
+    result = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)
     if result.returncode == 0 and "warning:" not in result.stdout:
         if key:
             (cache / key).touch()
@@ -85,6 +111,7 @@ def tidy(path, build, cache, directory, arguments, common):
 def main():
     build = Path(sys.argv[1]).resolve()
     commands = compile_commands(build)
+    commands |= borrowed_commands(*commands[ALIKE])
     if len(sys.argv) > 2:
         chosen = {Path(name).resolve() for name in sys.argv[2:]}
         commands = {path: command for path, command in commands.items() if path in chosen}
