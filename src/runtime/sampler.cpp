@@ -73,10 +73,16 @@ Status check_options(const SamplerOptions& options, int64_t vocabulary_size) {
                       : limit.most == kAny ? fmt::format("a number of at least {}", limit.least)
                                            : fmt::format("{} to {}", limit.least, limit.most));
   }
-  if (options.dry_allowed_length < 0) {
-    return make_error(ErrorKind::invalid_argument,
-                      "sampler setting dry-allowed-length: found {}, expected 0 or more",
-                      options.dry_allowed_length);
+  struct Least {
+    std::string_view name;
+    int64_t value, least;
+  };
+  for (const auto& [name, value, least] : {Least{"dry-allowed-length", options.dry_allowed_length, 0},
+                                           Least{"repeat-last-n", options.repeat_last_n, -1},
+                                           Least{"dry-penalty-last-n", options.dry_penalty_last_n, -1}}) {
+    if (value >= least) continue;
+    return make_error(ErrorKind::invalid_argument, "sampler setting {}: found {}, expected {} or more", name,
+                      value, least);
   }
   if (options.mirostat != 0 && options.mirostat != 2) {
     return make_error(ErrorKind::invalid_argument,

@@ -449,6 +449,8 @@ TEST(Sampler, RefusesSettingsThatMakeNoSense) {
   EXPECT_THAT(message([](auto& o) { o.logit_bias = {{10, 1.0f}}; }),
               HasSubstr("outside the vocabulary of 10"));
   EXPECT_THAT(message([](auto& o) { o.dry_allowed_length = -1; }), HasSubstr("dry-allowed-length"));
+  EXPECT_THAT(message([](auto& o) { o.repeat_last_n = -2; }), HasSubstr("repeat-last-n"));
+  EXPECT_THAT(message([](auto& o) { o.dry_penalty_last_n = -2; }), HasSubstr("dry-penalty-last-n"));
 }
 
 TEST(SamplerChain, ReadsLlamaCppsNamesAndLetters) {
