@@ -273,6 +273,11 @@ class Model:
         self, prompt: str | Sequence[int], *, stream: Literal[True], **options: Unpack[Options]
     ) -> Stream: ...
 
+    @overload
+    def generate(
+        self, prompt: str | Sequence[int], *, stream: bool, **options: Unpack[Options]
+    ) -> Answer | Stream: ...
+
     def generate(
         self, prompt: str | Sequence[int], *, stream: bool = False, **options: Unpack[Options]
     ) -> Answer | Stream:
@@ -317,6 +322,17 @@ class Model:
         stream: Literal[True],
         **options: Unpack[Options],
     ) -> Stream: ...
+
+    @overload
+    def chat(
+        self,
+        messages: Iterable[Mapping[str, Any]],
+        *,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        template_variables: Mapping[str, Any] | None = None,
+        stream: bool,
+        **options: Unpack[Options],
+    ) -> Answer | Stream: ...
 
     def chat(
         self,

@@ -53,6 +53,9 @@ def test_a_checker_sees_right_and_wrong_uses(tmp_path):
         one: list[float] = model.embed("a")
         many: list[list[float]] = model.embed(["a", "b"])
         scores: list[float | None] = model.score([1, 2]).logprobs
+        nothing: plm.Answer = model.generate("a", stop=None, logit_bias=None, grammar=None, regex=None, json_schema=None)
+        either: plm.Answer | plm.Stream = model.generate("a", stream=bool(texts))
+        told: plm.Answer | plm.Stream = model.chat([{"role": "user", "content": "a"}], stream=bool(texts))
         """)
     )
     code, said = run("mypy", "--strict", "uses.py", folder=tmp_path)
