@@ -47,13 +47,13 @@ def compile_commands(build):
     return commands
 
 
-def borrowed_commands(directory, arguments):
+def borrowed_commands(paths, directory, arguments):
     """The same for what is compiled elsewhere. The Python module needs nanobind, which the tests' environment has."""
     python = ROOT / ".venv/bin/python"
     ask = "import nanobind, sysconfig; print(nanobind.include_dir(), sysconfig.get_path('include'), sep='\\n')"
     done = subprocess.run([python, "-c", ask], capture_output=True, text=True, check=False) if python.exists() else None
     commands = {}
-    for path in sorted(path for pattern in ELSEWHERE for path in ROOT.glob(pattern)):
+    for path in paths:
         flags = [word for word in arguments if Path(directory, word).resolve() != ALIKE]
         if path.parent.name == "python":
             if done is None or done.returncode != 0:
@@ -111,10 +111,13 @@ def tidy(path, build, cache, directory, arguments, common):
 def main():
     build = Path(sys.argv[1]).resolve()
     commands = compile_commands(build)
-    commands |= borrowed_commands(*commands[ALIKE])
+    elsewhere = [path for pattern in ELSEWHERE for path in sorted(ROOT.glob(pattern))]
+    alike = commands[ALIKE]
     if len(sys.argv) > 2:
         chosen = {Path(name).resolve() for name in sys.argv[2:]}
+        elsewhere = [path for path in elsewhere if path in chosen]
         commands = {path: command for path, command in commands.items() if path in chosen}
+    commands |= borrowed_commands(elsewhere, *alike)
     if not commands:
         print("tidy: no sources to look at", file=sys.stderr)
         return 1
