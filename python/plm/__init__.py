@@ -3,7 +3,7 @@
 >>> import plm
 >>> model = plm.Model()  # the package's own small model; or plm.Model("model.gguf")
 >>> model.generate("Once upon a time", max_tokens=4, temperature=0).text
-', and the King'
+', he was very'
 """
 
 from . import _plm

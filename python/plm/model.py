@@ -99,7 +99,7 @@ class Model:
     >>> with plm.Model(n_ctx=256) as model:
     ...     answer = model.generate("Once upon a time", max_tokens=4, temperature=0)
     >>> answer.text
-    ', and the King'
+    ', he was very'
 
     A model may be used by several threads at the same time: one thread of its own runs it, and up to `n_parallel` answers
     are written at once, which takes much less time than one after the other; the rest waits its turn. Python's other
@@ -295,8 +295,8 @@ class Model:
         >>> for piece in model.generate("Once upon a time", max_tokens=3, temperature=0, stream=True):
         ...     print(repr(piece.text))
         ','
-        ' and'
-        ' the'
+        ' he'
+        ' was'
         """
         begun = Stream(self._model().stream(checks.prompt("prompt", prompt), _made_options(options)))
         return begun if stream else _read(begun)
@@ -383,7 +383,7 @@ class Model:
         >>> import plm
         >>> score = plm.Model().score("Once upon a time")
         >>> [None if number is None else round(number, 1) for number in score.logprobs]
-        [None, -2.6, -0.1, -0.1]
+        [None, -8.6, -0.3, -0.0]
         """
         ids, logprobs, top = [], [], []
         scores = self._model().score(

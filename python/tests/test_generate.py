@@ -13,7 +13,7 @@ PROMPT = "Once upon a time"
 
 def test_an_answer_tells_what_it_is(model):
     answer = model.generate(PROMPT, max_tokens=12, temperature=0)
-    assert answer.text.startswith(", and")
+    assert answer.text.startswith(", he")
     assert len(answer.tokens) == 12
     assert model.detokenize(token.id for token in answer.tokens) == answer.text
     assert answer.tokens[0].logprob is None
@@ -48,7 +48,7 @@ def test_leaving_the_loop_stops_the_work(fresh_model):
         assert n_streams() == before + 1
         break
     assert n_streams() == before
-    assert fresh_model.generate(PROMPT, max_tokens=2, temperature=0).text == ", and"
+    assert fresh_model.generate(PROMPT, max_tokens=2, temperature=0).text == ", he"
 
 
 def test_a_closed_stream_says_that_it_was_stopped(model):

@@ -24,7 +24,7 @@ def test_it_tells_what_it_is(model):
 def test_options_of_loading_are_heard(model):
     with plm.Model(model.path, n_ctx=64, n_threads=1, n_batch=16, n_parallel=2, cache_type="f32") as other:
         assert (other.n_ctx, other.n_threads, other.cache_type) == (64, 1, "f32")
-        assert other.generate("Once upon a time", max_tokens=4, temperature=0).text == ", and the King"
+        assert other.generate("Once upon a time", max_tokens=4, temperature=0).text == ", he was very"
 
 
 @pytest.mark.parametrize(
@@ -198,4 +198,4 @@ def test_a_session_of_another_is_refused(fresh_model, tmp_path):
             fresh_model.load_session(tmp_path / name)
     with pytest.raises(plm.Error):
         fresh_model.save_session(tmp_path / "no such folder" / "session")
-    assert fresh_model.generate("Once upon a time", max_tokens=2, temperature=0).text == ", and"
+    assert fresh_model.generate("Once upon a time", max_tokens=2, temperature=0).text == ", he"

@@ -66,7 +66,7 @@ def test_stop_all_ends_what_another_thread_waits_for(fresh_model):
             fresh_model.stop_all()
         with pytest.raises(plm.CancelledError):
             waiting.result(PATIENCE)
-    assert fresh_model.generate("Once upon a time", max_tokens=2, temperature=0).text == ", and"
+    assert fresh_model.generate("Once upon a time", max_tokens=2, temperature=0).text == ", he"
 
 
 class _Endless:
@@ -91,7 +91,7 @@ def test_ctrl_c_stops_it(model, name):
             work()
     timer.join()
     # And the model is as good as before.
-    assert model.generate("Once upon a time", max_tokens=2, temperature=0).text == ", and"
+    assert model.generate("Once upon a time", max_tokens=2, temperature=0).text == ", he"
 
 
 def test_what_a_signal_handler_raises_reaches_the_caller(model):
