@@ -22,6 +22,7 @@ class Written final : public ByteStream {
     text += bytes;
     return true;
   }
+  void end_writing() override {}
   bool is_gone() override { return false; }
 
   std::string text;
