@@ -63,6 +63,16 @@ Heads heads_at(const Heads& common, const Rotation& rotation, int64_t t) {
   return heads;
 }
 
+// Of [B, T, H, Q] on the dense side; the other side's heads lie stride_out apart.
+Heads heads_between(int64_t n_heads, int64_t width, int64_t plain, int64_t stride_out, Pairs pairs) {
+  return {.n_heads = n_heads,
+          .plain = plain,
+          .half = (width - plain) / 2,
+          .stride_in = width,
+          .stride_out = stride_out,
+          .pairs = pairs};
+}
+
 class CpuPasses : public Passes {
  public:
   Normed normalise(const at::Tensor& x, const at::Tensor& added, const at::Tensor& w,
@@ -137,12 +147,7 @@ class CpuPasses : public Passes {
   at::Tensor rotate_heads(const at::Tensor& x, int64_t plain, const Rotation& rotation) const override {
     const int64_t T = x.size(1), H = x.size(2), Q = x.size(3);
     at::Tensor out = at::empty({x.size(0), H, T, Q}, x.options());
-    const Heads common{.n_heads = H,
-                       .plain = plain,
-                       .half = (Q - plain) / 2,
-                       .stride_in = Q,
-                       .stride_out = T * Q,
-                       .pairs = rotation.pairs};
+    const Heads common = heads_between(H, Q, plain, T * Q, rotation.pairs);
     by_type(x, [&]<class N>(N) {
       for_rows(x.size(0) * T, H * Q, [&](int64_t row) {
         const int64_t t = row % T;
@@ -157,12 +162,7 @@ class CpuPasses : public Passes {
                                    const Rotation& rotation) const override {
     const int64_t H = dout.size(1), T = dout.size(2), Q = dout.size(3);
     at::Tensor din = at::empty({dout.size(0), T, H, Q}, dout.options());
-    const Heads common{.n_heads = H,
-                       .plain = plain,
-                       .half = (Q - plain) / 2,
-                       .stride_in = Q,
-                       .stride_out = dout.stride(1),
-                       .pairs = rotation.pairs};
+    const Heads common = heads_between(H, Q, plain, dout.stride(1), rotation.pairs);
     by_type(dout, [&]<class N>(N) {
       for_rows(dout.size(0) * T, H * Q, [&](int64_t row) {
         const int64_t t = row % T;
