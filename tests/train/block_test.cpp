@@ -98,7 +98,8 @@ TEST(TrainLlama, LossAndEveryGradientAreThoseOfItsEquations) {
   const ModelConfig config = llama_config();
   Model model(config, make_layout(config, 1), {});
   model.draw_weights(5);
-  model.masters().mul_(8);  // so that attention and gates are far from linear
+  // Attention and gates are far from linear; at 8 a third of all texts are more than float32 can follow.
+  model.masters().mul_(5);
   model.refresh();
   const at::Tensor ids = at::randint(config.vocabulary, {3, 18}, at::kLong);
   const ModelInput input = test::next_token_input(ids);

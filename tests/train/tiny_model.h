@@ -2,6 +2,7 @@
 #pragma once
 
 #include <ATen/ATen.h>
+#include <gtest/gtest.h>
 
 #include <filesystem>
 #include <string>
@@ -14,6 +15,15 @@
 #include "train/setup/model_config.h"
 
 namespace plm::train::test {
+
+// ATen's generator begins at a seed of chance; a test draws the same numbers in every run.
+class SeedOfEachTest : public testing::EmptyTestEventListener {
+  void OnTestStart(const testing::TestInfo& /*test*/) override { at::manual_seed(1); }
+};
+inline const bool seed_is_set = [] {
+  testing::UnitTest::GetInstance()->listeners().Append(new SeedOfEachTest);  // which owns it
+  return true;
+}();
 
 inline std::string oracle_folder() { return PLM_SOURCE_DIR "/../shared/oracles"; }
 inline bool have_oracles() { return std::filesystem::exists(oracle_folder() + "/config.json"); }
