@@ -52,7 +52,7 @@ format: ## clang-format on our sources
 
 lint: ## layers, format and clang-tidy
 	@tools/bootstrap.sh test
-	@tools/ci.sh layers format build tidy
+	@tools/ci.sh layers format build python-env tidy
 
 clean: ## remove what was built (not the caches in ~/.cache/plm)
 	@rm -rf build build-train build-train-test build-test build-debug build-asan-ubsan build-tsan build-fuzz build-package web/dist web/node_modules

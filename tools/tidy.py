@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-TIDY = "clang-tidy-19"
+TIDY = ROOT / ".venv/bin/clang-tidy"
 CLANG = "clang++-19"
 # The build's flags are g++'s, with names of warnings that clang does not know.
 # libstdc++ 12 uses what it deprecates itself (std::stable_sort); our own uses g++ refuses in every build.
@@ -110,6 +110,9 @@ def tidy(path, build, cache, directory, arguments, common):
 
 def main():
     build = Path(sys.argv[1]).resolve()
+    if not TIDY.exists():
+        print("tidy: there is no .venv/bin/clang-tidy (tools/python_env.sh makes it)", file=sys.stderr)
+        return 1
     commands = compile_commands(build)
     elsewhere = [path for pattern in ELSEWHERE for path in sorted(ROOT.glob(pattern))]
     alike = commands[ALIKE]
@@ -122,7 +125,7 @@ def main():
         print("tidy: no sources to look at", file=sys.stderr)
         return 1
     version = subprocess.run([TIDY, "--version"], capture_output=True, check=True).stdout
-    configurations = sorted(ROOT.glob("src/*/.clang-tidy"))
+    configurations = sorted([*ROOT.glob("*/.clang-tidy"), *ROOT.glob("src/*/.clang-tidy")])
     common = version + b"".join(path.read_bytes() for path in [ROOT / ".clang-tidy", *configurations])
     cache = cache_folder()
     n_known, dirty = 0, []

@@ -194,7 +194,7 @@ std::string csv(const std::vector<Json>& rows) {
   std::string text;
   for (const auto& [key, value] : rows.front().items())
     text += fmt::format("{}{}", text.empty() ? "" : ",", key);
-  text += "\n";
+  text += '\n';
   for (const Json& row : rows) {
     std::string line;
     bool is_first = true;

@@ -178,7 +178,8 @@ Status Chat::talk_on() {
     if (!message) break;
     if (message->empty()) continue;
     const bool is_command = message->starts_with('/');
-    PLM_TRY_STATUS(complain(is_command ? command(*message) : ask(std::move(*message))));
+    const Status done = is_command ? command(*message) : ask(std::move(*message));
+    PLM_TRY_STATUS(complain(done));
   }
   return {};
 }

@@ -16,8 +16,6 @@
 namespace plm::convert {
 namespace {
 
-const std::vector<safetensors::File::MetadataEntry> kFormat = {{"format", "pt"}};
-
 Status check_type(const Options& options) {
   if (!options.type || *options.type == TensorType::f32 || *options.type == TensorType::f16 ||
       *options.type == TensorType::bf16) {
@@ -77,7 +75,8 @@ Status FolderWriter::write_shard(const std::string& path, std::span<const Folder
   for (const FolderTensor& tensor : tensors) {
     descriptions.push_back({tensor.name, to_dtype(tensor.type), tensor.shape});
   }
-  PLM_TRY(safetensors::Writer writer, safetensors::Writer::create(path, std::move(descriptions), kFormat));
+  PLM_TRY(safetensors::Writer writer,
+          safetensors::Writer::create(path, std::move(descriptions), {{{"format", "pt"}}}));
   for (const FolderTensor& tensor : tensors) {
     PLM_TRY(const Trouble trouble,
             stream.convert(source_of(file_, *tensor.source, tensor.row_map), tensor.type,
