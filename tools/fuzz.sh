@@ -15,21 +15,23 @@ if [ ${#targets[@]} -eq 0 ]; then
 fi
 [ ${#targets[@]} -gt 0 ] || { echo "fuzz: no targets in build-fuzz/bin" >&2; exit 1; }
 
-failed=0
-for target in "${targets[@]}"; do
-  found=build-fuzz/corpus/$target
-  seeds=tests/fuzz/corpus/${target#fuzz_}
+# One target for each CPU at a time; a target's lines come together when it has ended.
+fuzz_one() {
+  local target=$1 found=build-fuzz/corpus/$1 seeds=tests/fuzz/corpus/${1#fuzz_} code=0 said
   mkdir -p "$found" build-fuzz/crashes
-  folders=("$found")
+  local folders=("$found")
   [ -d "$seeds" ] && folders+=("$seeds")
-  echo "fuzz: $target for $seconds s"
-  if ! build-fuzz/bin/"$target" -max_total_time="$seconds" -print_final_stats=1 -timeout=10 -rss_limit_mb=2048 \
-       -artifact_prefix=build-fuzz/crashes/"$target"- "${folders[@]}" >build-fuzz/"$target".log 2>&1; then
-    echo "fuzz: $target FAILED; input in build-fuzz/crashes, log build-fuzz/$target.log"
-    tail -n 40 build-fuzz/"$target".log
-    failed=$((failed + 1))
+  build-fuzz/bin/"$target" -max_total_time="$seconds" -print_final_stats=1 -timeout=10 -rss_limit_mb=2048 \
+    -artifact_prefix=build-fuzz/crashes/"$target"- "${folders[@]}" >build-fuzz/"$target".log 2>&1 || code=$?
+  if [ $code -ne 0 ]; then
+    said="fuzz: $target FAILED; input in build-fuzz/crashes, log build-fuzz/$target.log
+$(tail -n 40 build-fuzz/"$target".log)"
   else
-    sed -n 's/^stat::number_of_executed_units: */fuzz: executions: /p' build-fuzz/"$target".log
+    said="fuzz: $target, $seconds s: $(sed -n 's/^stat::number_of_executed_units: *//p' build-fuzz/"$target".log) inputs"
   fi
-done
-[ $failed -eq 0 ]
+  printf '%s\n' "$said"
+  return $code
+}
+export -f fuzz_one
+export seconds
+printf '%s\n' "${targets[@]}" | xargs -P "$(nproc)" -I{} bash -c 'fuzz_one {}'
