@@ -43,7 +43,8 @@ struct Exchange {
   Totals totals = {};  // for the log
 
   void send(int status, const Json& json) { reply.send(status, "application/json", dump(json)); }
-  void fail(int status, std::string_view message);
+  // `details`: further fields of the error, where its form has room for them.
+  void fail(int status, std::string_view message, const Json& details = Json::object());
   // invalid_argument and unsupported: 400, for to try again is of no use; else 500.
   void fail(const Error& error);
 };
@@ -121,7 +122,13 @@ class Api {
   Status constrain(Generation& generation, const std::optional<grammar::Grammar>& grammar) const;
   Result<Json> save_slot(int id, const std::string& name) const;
   Result<Json> restore_slot(int id, const std::string& name) const;
-  Result<std::vector<tokenizer::TokenId>> prompt_tokens(std::string_view text) const;
+  // Of a prompt: of one that is much too long only so many that submit() refuses it.
+  Result<std::vector<tokenizer::TokenId>> prompt_tokens(std::string_view text) const {
+    return prompt_tokens(text, enough_tokens());
+  }
+  Result<std::vector<tokenizer::TokenId>> prompt_tokens(std::string_view text, size_t enough) const;
+  // A prompt beyond the context is counted up to here, so that its sender learns how much to leave out.
+  size_t enough_tokens() const { return 2 * static_cast<size_t>(scheduler_.engine().context_length()); }
   const tokenizer::Tokenizer& tokenizer() const { return scheduler_.engine().tokenizer(); }
 
   scheduler::Scheduler& scheduler_;

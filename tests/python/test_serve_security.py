@@ -89,6 +89,31 @@ def test_large_bodies_share_one_budget(server):
     until(lambda: server.ask("/tokenize", b'["' + b"a" * 15 * 2**20 + b'"]')[0] == 400)
 
 
+def test_a_prompt_far_beyond_the_context_is_read_as_far_as_shows_it(server):
+    """Tokenizing all of it was seconds of work that anybody could ask for."""
+    n_ctx = server.ok("/props")["default_generation_settings"]["n_ctx"]
+    near, far = "Once upon a time. " * (n_ctx // 4), "Once upon a time. " * (4 * n_ctx)
+    n_near = server.ok("/tokenize", {"content": near, "add_special": True})["count"]
+    assert n_ctx < n_near <= 2 * n_ctx < server.ok("/tokenize", {"content": far})["count"]
+    counted = {"model": "any", "messages": [{"role": "user", "content": far}]}
+    assert server.ok("/v1/messages/count_tokens", counted)["input_tokens"] > 2 * n_ctx
+    for path, body in [
+        ("/v1/completions", {"prompt": far}),
+        ("/v1/completions", {"prompt": ["Once", far, far]}),
+        ("/completion", {"prompt": far}),
+        ("/v1/embeddings", {"input": far}),
+        ("/v1/chat/completions", {"messages": [{"role": "user", "content": far}]}),
+        ("/v1/responses", {"input": far}),
+        ("/v1/messages", counted | {"max_tokens": 1}),
+    ]:
+        status, reply, _ = server.ask(path, body)
+        error = reply["error"]
+        assert (status, error["type"], error["n_ctx"]) == (400, "exceed_context_size_error", n_ctx), path
+        assert error["message"].startswith(f"the prompt has more than {2 * n_ctx} tokens"), path
+    error = server.ask("/v1/completions", {"prompt": near})[1]["error"]
+    assert error["n_prompt_tokens"] == n_near and error["message"].startswith(f"the prompt has {n_near} tokens")
+
+
 def test_a_connection_too_many_is_told_so(plm):
     with Server(plm, "-np", 1, "--max-queue", 0) as small:
         held = [socket.create_connection(("127.0.0.1", small.port)) for _ in range(1 + 64)]
