@@ -175,6 +175,9 @@ std::span<const Api::Route> Api::routes() {
       Route{"GET", "/health", &Api::health},
       Route{"GET", "/v1/health", &Api::health},
       Route{"GET", "/props", &Api::props},
+      Route{"POST", "/props", &Api::change_props},
+      Route{"GET", "/lora-adapters", &Api::adapters},
+      Route{"POST", "/lora-adapters", &Api::change_adapters},
       Route{"GET", "/slots", &Api::slots},
       Route{"POST", "/slots/{id}", &Api::slot_action},
       Route{"GET", "/metrics", &Api::metrics},
@@ -186,6 +189,11 @@ std::span<const Api::Route> Api::routes() {
       Route{"GET", "/openapi.json", &Api::openapi},
   };
   return kRoutes;
+}
+
+bool Api::Route::refuses_all() const {
+  return answer == &Api::infill || answer == &Api::rerank || answer == &Api::change_props ||
+         answer == &Api::change_adapters;
 }
 
 bool Api::matches(const Route& route, std::string_view path) {
@@ -205,7 +213,7 @@ void Api::handle(Exchange& exchange) const {
       allowed = route.method;
       continue;
     }
-    if (method == "POST") {
+    if (method == "POST" && !route.refuses_all()) {
       auto body = parse_json_object(exchange.request.body);
       if (!body.ok()) return exchange.fail(body.error());
       exchange.body = *std::move(body);

@@ -20,9 +20,16 @@
 
 namespace plm::server {
 
+// A LoRA adapter that the model was loaded with.
+struct AdapterInfo {
+  std::string path;
+  float scale = 1;
+};
+
 struct ApiOptions {
   std::string model_name;  // as clients call it
   std::string model_path;
+  std::vector<AdapterInfo> adapters;
   runtime::SamplerOptions sampling;  // of requests that do not say
   int64_t max_tokens = -1;           // likewise; negative: as many as the context holds
   chat::Json template_variables = chat::Json::object();
@@ -68,6 +75,9 @@ class Api {
     // A path that ends in {id} stands for all that have something there; in {name}, also with a '/' in it.
     std::string_view method, path;
     void (Api::*answer)(Exchange&) const;
+
+    // Whatever the body says, which is not read then.
+    bool refuses_all() const;
   };
   static std::span<const Route> routes();
   static bool matches(const Route& route, std::string_view path);
@@ -87,6 +97,9 @@ class Api {
   void models(Exchange& exchange) const;
   void health(Exchange& exchange) const;
   void props(Exchange& exchange) const;
+  void change_props(Exchange& exchange) const;
+  void adapters(Exchange& exchange) const;
+  void change_adapters(Exchange& exchange) const;
   void slots(Exchange& exchange) const;
   void slot_action(Exchange& exchange) const;
   void metrics(Exchange& exchange) const;
