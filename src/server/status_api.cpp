@@ -71,13 +71,15 @@ void Api::adapters(Exchange& exchange) const {
 
 // They are part of the loaded matrices, and rows of earlier prompts are kept that were made with them.
 void Api::change_adapters(Exchange& exchange) const {
-  exchange.fail(501,
+  exchange.reply.add_header("Allow", "GET");
+  exchange.fail(405,
                 "the scales of adapters cannot be changed while the server runs: start it with "
                 "--lora-scaled FILE SCALE");
 }
 
 void Api::change_props(Exchange& exchange) const {
-  exchange.fail(501,
+  exchange.reply.add_header("Allow", "GET");
+  exchange.fail(405,
                 "no property can be changed while the server runs: a request may say otherwise, or the "
                 "options the server is started with");
 }

@@ -364,7 +364,7 @@ def test_the_server_tells_of_its_adapters_and_changes_none(plm, bundled_model, t
         assert scales == [(0, str(adapter), 1.0), (1, str(adapter), 0.5)]
         for path, body in (("/lora-adapters", [{"id": 0, "scale": 0.0}]), ("/props", {"chat_template": "x"})):
             status, reply, _ = server.ask(path, body)
-            assert status == 501 and "while the server runs" in reply["error"]["message"]
+            assert status == 405 and "while the server runs" in reply["error"]["message"]
         ask = {"prompt": "a", "n_predict": 1}
         status, reply, _ = server.ask("/completion", ask | {"lora": [{"id": 0, "scale": 2}]})
         assert status == 400 and reply["error"]["message"].startswith("field lora:")
