@@ -5,6 +5,9 @@ import sys
 
 import plm
 
+if not 2 <= len(sys.argv) <= 3:
+    print(f"usage: {__doc__}", file=sys.stderr)
+    sys.exit(2)
 file = sys.argv[1]
 prompt = "Once upon a time there was a king who had three sons, and they lived in a house near the sea. One day"
 with plm.Model(sys.argv[2] if len(sys.argv) > 2 else None) as model:

@@ -187,9 +187,11 @@ struct Message {
 Result<std::vector<Message>> messages_from_json(std::string_view json);
 
 struct ChatOptions {
-  std::string tools = {};               // JSON, the value of "tools" in OpenAI's API; empty: none
-  std::string template_variables = {};  // JSON: {"enable_thinking": false}; empty: none
-  bool add_generation_prompt = true;    // end with the opening of the answer
+  std::string tools = {};  // JSON, the value of "tools" in OpenAI's API; empty: none
+  // JSON: {"enable_thinking": false}; empty: none. Of what is given by itself (messages, tools,
+  // add_generation_prompt) nothing can be among them.
+  std::string template_variables = {};
+  bool add_generation_prompt = true;  // end with the opening of the answer
 };
 
 enum class Pooling { mean, cls, last };  // of a text's hidden rows to one vector

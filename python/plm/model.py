@@ -346,7 +346,8 @@ class Model:
         """Answers a conversation by the model's own template.
 
         messages, tools: as in OpenAI's API. Calls that the model makes are in the answer's tool_calls.
-        template_variables: for templates that ask for more, {"enable_thinking": False}.
+        template_variables: for templates that ask for more, {"enable_thinking": False}; not what is given otherwise
+            (messages, tools, add_generation_prompt).
         stream, options: as for generate.
 
         >>> import plm

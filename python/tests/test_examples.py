@@ -32,6 +32,14 @@ def test_it_does_what_it_says(name, pattern):
     assert re.match(pattern, said), said
 
 
+def test_who_gives_no_file_is_told_the_usage():
+    for arguments in ([], ["a", "b", "c"]):
+        done = subprocess.run(
+            [sys.executable, FOLDER / "session.py", *arguments], capture_output=True, text=True, check=False, timeout=300
+        )
+        assert done.returncode == 2 and done.stderr.startswith("usage: session.py FILE [MODEL]"), done.stderr
+
+
 def test_the_session_is_taken_up(tmp_path):
     first, second = (said_by("session", str(tmp_path / "session")) for _ in range(2))
     assert first.startswith("0 of ")

@@ -113,6 +113,8 @@ def test_conversations(model):
             assert option in refused(TypeError, model.chat, [USER], **{option: wrong})
     refused(Invalid, model.chat, [USER], tools=[{}])
     refused(TypeError, model.chat_prompt, [USER], add_generation_prompt="yes")
+    for given in ("messages", "tools", "add_generation_prompt"):
+        assert given in refused(Invalid, model.chat, [USER], template_variables={given: []})
     knot = {}
     knot["knot"] = knot
     refused(Invalid, model.chat, [USER], template_variables=knot)

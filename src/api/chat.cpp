@@ -87,6 +87,11 @@ Result<Rendered> render(const Model::State& model, std::span<const Message> mess
       return make_error(ErrorKind::invalid_argument, "template_variables: found {}, expected an object",
                         inputs.more.type_name());
     }
+    for (const char* name : {"messages", "tools", "add_generation_prompt"}) {
+      if (!inputs.more.contains(name)) continue;
+      return make_error(ErrorKind::invalid_argument,
+                        "template_variables: found \"{}\", which is given to the template by itself", name);
+    }
   }
   PLM_TRY(std::string text, model.chat_template->render(conversation, inputs));
   return Rendered{.text = std::move(text), .has_tools = !inputs.tools.is_null()};

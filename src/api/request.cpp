@@ -58,8 +58,14 @@ Result<std::vector<TokenId>> prompt_tokens(const Model::State& model, const Prom
     return std::vector<TokenId>(ids->begin(), ids->end());
   }
   const auto& tokenizer = model.tokenizer();
-  auto tokens = tokenizer.encode(std::get<std::string_view>(prompt.source()),
-                                 {.add_special = true, .parse_special = options.parse_special});
+  const auto capacity = static_cast<size_t>(model.engine->context_length());
+  auto tokens =
+      tokenizer.encode(std::get<std::string_view>(prompt.source()),
+                       {.add_special = true, .parse_special = options.parse_special, .enough = 2 * capacity});
+  if (tokens.size() > 2 * capacity) {
+    return make_error(ErrorKind::invalid_argument,
+                      "the prompt: found more than {} tokens, the context holds {}", 2 * capacity, capacity);
+  }
   if (tokens.empty() && tokenizer.bos()) tokens.push_back(*tokenizer.bos());
   if (!tokens.empty()) return tokens;
   return make_error(ErrorKind::invalid_argument,

@@ -2,7 +2,6 @@
 
 #include <charconv>
 #include <cmath>
-#include <utility>
 
 #include "convert/peft.h"
 #include "gguf/gguf_file.h"
@@ -32,16 +31,21 @@ void LoraOptions::add_to(CLI::App& app) {
       ->type_name("FILE SCALE");
 }
 
-Result<std::vector<model::ScaledAdapter>> LoraOptions::load(const std::string& model_path) const {
-  std::vector<model::ScaledAdapter> adapters;
-  if (empty()) return adapters;
-  PLM_TRY(const gguf::File base, gguf::File::open(model_path));
+Result<std::vector<std::pair<std::string, float>>> LoraOptions::named() const {
   std::vector<std::pair<std::string, float>> all;
   for (const std::string& file : files_) all.emplace_back(file, 1.0F);
   for (size_t i = 0; i + 1 < scaled_words_.size(); i += 2) {
     PLM_TRY(const float scale, read_scale(scaled_words_[i], scaled_words_[i + 1]));
     all.emplace_back(scaled_words_[i], scale);
   }
+  return all;
+}
+
+Result<std::vector<model::ScaledAdapter>> LoraOptions::load(const std::string& model_path) const {
+  std::vector<model::ScaledAdapter> adapters;
+  if (empty()) return adapters;
+  PLM_TRY(const auto all, named());
+  PLM_TRY(const gguf::File base, gguf::File::open(model_path));
   for (const auto& [file, scale] : all) {
     PLM_TRY(model::Adapter adapter, convert::read_adapter(file, base));
     adapters.push_back({std::make_shared<const model::Adapter>(std::move(adapter)), scale});

@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -13,6 +14,9 @@ namespace plm::cli {
 class LoraOptions {
  public:
   void add_to(CLI::App& app);
+
+  // Files and scales, in their order.
+  Result<std::vector<std::pair<std::string, float>>> named() const;
 
   bool empty() const { return files_.empty() && scaled_words_.empty(); }
 

@@ -145,6 +145,8 @@ Result<server::ApiOptions> ServeCommand::api_options(runtime::Engine& engine) co
   PLM_TRY(options.template_variables, template_.variables());
   const std::string& path = engine.file().path();
   options.model_path = path;
+  PLM_TRY(const auto adapters, model_.lora().named());
+  for (const auto& [file, scale] : adapters) options.adapters.push_back({.path = file, .scale = scale});
   options.model_name = alias_.empty() ? path.substr(path.rfind('/') + 1) : alias_;
   PLM_TRY(options.sampling, sampling_.make_options(engine.tokenizer()));
   PLM_TRY_STATUS(runtime::Sampler::create(options.sampling, engine.config().vocabulary_size));

@@ -30,7 +30,8 @@ Result<Cache> Cache::create(CacheLayout layout, TensorType type, int64_t capacit
     return make_error(
         ErrorKind::out_of_memory,
         "a context of {} tokens needs {:.1f} GiB for its cache ({} bytes a token at {}), {:.1f} GiB of "
-        "memory are free; ask for a shorter one (-c) or a smaller type (-ctk q8_0)",
+        "memory are free; ask for a smaller context length, fewer slots or a smaller cache type, such as "
+        "q8_0",
         capacity, static_cast<double>(capacity) * static_cast<double>(cache.bytes_per_token()) / 0x1p30,
         cache.bytes_per_token(), tensor_type_name(type), static_cast<double>(available) / 0x1p30);
   }

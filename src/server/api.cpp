@@ -65,9 +65,10 @@ Json error_json(int status, std::string_view message) {
       {"error", {{"code", status}, {"message", message}, {"type", error_type(status)}, {"param", nullptr}}}};
 }
 
-void Exchange::fail(int status, std::string_view message) {
+void Exchange::fail(int status, std::string_view message, const Json& details) {
   if (status == 429 || status == 503) reply.add_header("Retry-After", std::string(kRetrySeconds));
   Json json = error_json(status, message);
+  json["error"].update(details);
   if (request.head.path.starts_with("/v1/messages")) json["type"] = "error";  // Anthropic's form
   send(status, json);
 }
@@ -174,6 +175,9 @@ std::span<const Api::Route> Api::routes() {
       Route{"GET", "/health", &Api::health},
       Route{"GET", "/v1/health", &Api::health},
       Route{"GET", "/props", &Api::props},
+      Route{"POST", "/props", &Api::change_props},
+      Route{"GET", "/lora-adapters", &Api::adapters},
+      Route{"POST", "/lora-adapters", &Api::change_adapters},
       Route{"GET", "/slots", &Api::slots},
       Route{"POST", "/slots/{id}", &Api::slot_action},
       Route{"GET", "/metrics", &Api::metrics},
@@ -185,6 +189,11 @@ std::span<const Api::Route> Api::routes() {
       Route{"GET", "/openapi.json", &Api::openapi},
   };
   return kRoutes;
+}
+
+bool Api::Route::refuses_all() const {
+  return answer == &Api::infill || answer == &Api::rerank || answer == &Api::change_props ||
+         answer == &Api::change_adapters;
 }
 
 bool Api::matches(const Route& route, std::string_view path) {
@@ -204,7 +213,7 @@ void Api::handle(Exchange& exchange) const {
       allowed = route.method;
       continue;
     }
-    if (method == "POST") {
+    if (method == "POST" && !route.refuses_all()) {
       auto body = parse_json_object(exchange.request.body);
       if (!body.ok()) return exchange.fail(body.error());
       exchange.body = *std::move(body);
@@ -216,8 +225,8 @@ void Api::handle(Exchange& exchange) const {
   exchange.fail(405, "this path takes " + allowed);
 }
 
-Result<std::vector<tokenizer::TokenId>> Api::prompt_tokens(std::string_view text) const {
-  auto tokens = tokenizer().encode(text, {.add_special = true, .parse_special = true});
+Result<std::vector<tokenizer::TokenId>> Api::prompt_tokens(std::string_view text, size_t enough) const {
+  auto tokens = tokenizer().encode(text, {.add_special = true, .parse_special = true, .enough = enough});
   if (tokens.empty() && tokenizer().bos()) tokens.push_back(*tokenizer().bos());
   if (tokens.empty()) {
     return make_error(ErrorKind::invalid_argument,
@@ -246,12 +255,14 @@ std::vector<std::shared_ptr<scheduler::Answer>> Api::submit(Exchange& exchange,
     const int64_t n_prompt = std::ssize(request.prompt);
     if (n_prompt > capacity - (request.max_tokens == 0 ? 0 : 1)) {
       give_up();
-      Json json = error_json(
-          400, fmt::format("the prompt has {} tokens, the context room for {}", n_prompt, capacity));
-      json["error"]["type"] = "exceed_context_size_error";
-      json["error"]["n_prompt_tokens"] = n_prompt;
-      json["error"]["n_ctx"] = capacity;
-      exchange.send(400, json);
+      const auto enough = static_cast<int64_t>(enough_tokens());
+      const bool is_counted = n_prompt <= enough;
+      const int64_t n_told = std::min(n_prompt, enough);
+      exchange.fail(
+          400,
+          fmt::format("the prompt has {}{} tokens, the context room for {}", is_counted ? "" : "more than ",
+                      n_told, capacity),
+          {{"type", "exceed_context_size_error"}, {"n_prompt_tokens", n_told}, {"n_ctx", capacity}});
       return answers;
     }
     auto answer = scheduler_.submit(std::move(request));

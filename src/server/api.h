@@ -20,9 +20,16 @@
 
 namespace plm::server {
 
+// A LoRA adapter that the model was loaded with.
+struct AdapterInfo {
+  std::string path;
+  float scale = 1;
+};
+
 struct ApiOptions {
   std::string model_name;  // as clients call it
   std::string model_path;
+  std::vector<AdapterInfo> adapters;
   runtime::SamplerOptions sampling;  // of requests that do not say
   int64_t max_tokens = -1;           // likewise; negative: as many as the context holds
   chat::Json template_variables = chat::Json::object();
@@ -43,7 +50,8 @@ struct Exchange {
   Totals totals = {};  // for the log
 
   void send(int status, const Json& json) { reply.send(status, "application/json", dump(json)); }
-  void fail(int status, std::string_view message);
+  // `details`: further fields of the error, where its form has room for them.
+  void fail(int status, std::string_view message, const Json& details = Json::object());
   // invalid_argument and unsupported: 400, for to try again is of no use; else 500.
   void fail(const Error& error);
 };
@@ -67,6 +75,9 @@ class Api {
     // A path that ends in {id} stands for all that have something there; in {name}, also with a '/' in it.
     std::string_view method, path;
     void (Api::*answer)(Exchange&) const;
+
+    // Whatever the body says, which is not read then.
+    bool refuses_all() const;
   };
   static std::span<const Route> routes();
   static bool matches(const Route& route, std::string_view path);
@@ -86,6 +97,9 @@ class Api {
   void models(Exchange& exchange) const;
   void health(Exchange& exchange) const;
   void props(Exchange& exchange) const;
+  void change_props(Exchange& exchange) const;
+  void adapters(Exchange& exchange) const;
+  void change_adapters(Exchange& exchange) const;
   void slots(Exchange& exchange) const;
   void slot_action(Exchange& exchange) const;
   void metrics(Exchange& exchange) const;
@@ -121,7 +135,13 @@ class Api {
   Status constrain(Generation& generation, const std::optional<grammar::Grammar>& grammar) const;
   Result<Json> save_slot(int id, const std::string& name) const;
   Result<Json> restore_slot(int id, const std::string& name) const;
-  Result<std::vector<tokenizer::TokenId>> prompt_tokens(std::string_view text) const;
+  // Of a prompt: of one that is much too long only so many that submit() refuses it.
+  Result<std::vector<tokenizer::TokenId>> prompt_tokens(std::string_view text) const {
+    return prompt_tokens(text, enough_tokens());
+  }
+  Result<std::vector<tokenizer::TokenId>> prompt_tokens(std::string_view text, size_t enough) const;
+  // A prompt beyond the context is counted up to here, so that its sender learns how much to leave out.
+  size_t enough_tokens() const { return 2 * static_cast<size_t>(scheduler_.engine().context_length()); }
   const tokenizer::Tokenizer& tokenizer() const { return scheduler_.engine().tokenizer(); }
 
   scheduler::Scheduler& scheduler_;

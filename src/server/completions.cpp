@@ -151,6 +151,7 @@ Result<Api::Prompts> Api::read_prompts(const Fields& fields, std::string_view na
       PLM_TRY(auto tokens, prompt_tokens(one.get_ref<const std::string&>()));
       read.texts.push_back(one.get<std::string>());
       read.ids.push_back(std::move(tokens));
+      if (read.ids.back().size() > enough_tokens()) break;  // it will be refused, and with it all
     } else if (one.is_array() && !one.empty()) {
       PLM_TRY(auto tokens, read_token_ids(one, name, tokenizer()));
       read.texts.push_back(tokenizer().decode(tokens));

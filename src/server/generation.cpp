@@ -182,6 +182,10 @@ Result<Generation> read_generation(const Fields& fields, const runtime::SamplerO
   PLM_TRY(const int64_t best_of, fields.integer("best_of", made.n, 1, kMaxChoices));
   if (best_of != made.n)
     return make_error(ErrorKind::unsupported, "field best_of: only the value of n is supported");
+  if (const Json* scales = fields.find("lora"); scales != nullptr && !scales->empty()) {
+    return make_error(ErrorKind::unsupported,
+                      "field lora: all requests run with the adapters the server was started with");
+  }
   PLM_TRY(made.streams, fields.boolean("stream", false));
   if (const Json* options = fields.find("stream_options"); options != nullptr) {
     if (!options->is_object()) return fields.wrong("stream_options", "an object");

@@ -26,6 +26,8 @@ constexpr size_t kReadBytes = 64 << 10;
 constexpr std::chrono::milliseconds kGlance{100};  // how often a thread that waits looks whether to stop
 constexpr size_t kLargeBody = 256 << 10;
 
+HttpFault budget_fault() { return {503, "the server holds as many large requests as it can"}; }
+
 // What a large request took. The C library would keep it for the thread's arena, of which there are many.
 void give_memory_back() {
 #ifdef __GLIBC__
@@ -36,7 +38,10 @@ void give_memory_back() {
 }  // namespace
 
 HttpServer::HttpServer(HttpServerOptions options, Handler handler, FaultHandler fault_handler)
-    : options_(std::move(options)), handler_(std::move(handler)), fault_handler_(std::move(fault_handler)) {}
+    : options_(std::move(options)),
+      budget_(options_.max_held_bytes),
+      handler_(std::move(handler)),
+      fault_handler_(std::move(fault_handler)) {}
 
 Result<std::unique_ptr<HttpServer>> HttpServer::start(HttpServerOptions options, Handler handler,
                                                       FaultHandler fault_handler) {
@@ -215,13 +220,18 @@ bool HttpServer::read_head(ByteStream& stream, std::string& bytes, std::string& 
 }
 
 std::optional<HttpFault> HttpServer::read_chunks(ByteStream& stream, std::string& bytes, std::string& body,
-                                                 Clock::time_point deadline) {
+                                                 ByteBudget::Share& share, Clock::time_point deadline) {
   constexpr size_t kMaxChunkLine = 256;
   HttpFault broken{400, "the request's body breaks off"};
   size_t used = 0;  // of `bytes`: erased once in a while, for chunks may be a byte long
   const auto more = [&] {
     bytes.erase(0, std::exchange(used, 0));
-    return Clock::now() < deadline && stream.read(bytes, kReadBytes, deadline) == ByteStream::Read::bytes;
+    if (Clock::now() >= deadline || stream.read(bytes, kReadBytes, deadline) != ByteStream::Read::bytes) {
+      return false;
+    }
+    if (share.hold(body.size() + bytes.size())) return true;
+    broken = budget_fault();
+    return false;
   };
   const auto line = [&](std::string& text) {
     size_t end = 0;
@@ -241,12 +251,18 @@ std::optional<HttpFault> HttpServer::read_chunks(ByteStream& stream, std::string
     if (error != std::errc() || end != text.data() + digits) return HttpFault{400, "a chunk has no length"};
     if (n > options_.max_body_bytes - body.size()) return HttpFault{413, "the request's body is too large"};
     if (n == 0) break;
-    while (bytes.size() - used < n + 2) {
+    for (size_t left = n; left > 0;) {
+      if (used == bytes.size() && !more()) return broken;
+      const size_t part = std::min(left, bytes.size() - used);
+      body.append(bytes, used, part);
+      used += part;
+      left -= part;
+    }
+    while (bytes.size() - used < 2) {
       if (!more()) return broken;
     }
-    if (bytes.compare(used + n, 2, "\r\n") != 0) return HttpFault{400, "a chunk is longer than it says"};
-    body.append(bytes, used, n);
-    used += n + 2;
+    if (bytes.compare(used, 2, "\r\n") != 0) return HttpFault{400, "a chunk is longer than it says"};
+    used += 2;
   }
   for (size_t n = 0; n < kMaxHeaders; ++n) {  // trailers, which say nothing to us
     if (!line(text)) return broken;
@@ -258,18 +274,22 @@ std::optional<HttpFault> HttpServer::read_chunks(ByteStream& stream, std::string
 }
 
 std::optional<HttpFault> HttpServer::read_body(ByteStream& stream, const HttpHead& head, std::string& bytes,
-                                               std::string& body) {
+                                               std::string& body, ByteBudget::Share& share) {
   const auto n_wanted = static_cast<uint64_t>(head.content_length.value_or(0));
   if (n_wanted > options_.max_body_bytes) return HttpFault{413, "the request's body is too large"};
+  if (!share.may_hold(n_wanted)) return budget_fault();
   const auto deadline = Clock::now() + options_.body_patience;
   if (head.expects_continue && (head.is_chunked || n_wanted > bytes.size())) {
     stream.write("HTTP/1.1 100 Continue\r\n\r\n", deadline);
   }
-  if (head.is_chunked) return read_chunks(stream, bytes, body, deadline);
+  if (head.is_chunked) return read_chunks(stream, bytes, body, share, deadline);
   while (bytes.size() < n_wanted) {
     const auto read = stream.read(bytes, kReadBytes, deadline);
     if (read == ByteStream::Read::timeout) return HttpFault{408, "the request's body took too long"};
     if (read != ByteStream::Read::bytes) return HttpFault{400, "the request's body breaks off"};
+    if (!share.hold(bytes.size())) return budget_fault();
+    // At once, for who grows by doubling holds twice as much; not for who has only said how much will come.
+    if (bytes.size() > ByteBudget::kAlwaysTaken) bytes.reserve(n_wanted + kReadBytes);
   }
   if (bytes.size() == n_wanted) {
     body = std::exchange(bytes, {});  // which lets go of its room too
@@ -284,10 +304,17 @@ std::optional<HttpFault> HttpServer::read_body(ByteStream& stream, const HttpHea
 bool HttpServer::serve_one(ByteStream& stream, std::string& bytes) {
   std::string head_bytes;
   if (!read_head(stream, bytes, head_bytes)) return false;
+  ByteBudget::Share share(budget_);  // gives back when the request is gone
   HttpRequest request;
   auto fault = parse_http_head(head_bytes, request.head);
-  if (!fault) fault = read_body(stream, request.head, bytes, request.body);
+  if (!fault) fault = read_body(stream, request.head, bytes, request.body, share);
   if (fault) {
+    const bool was_large = bytes.size() + request.body.size() >= kLargeBody;
+    request = {};
+    bytes.clear();
+    bytes.shrink_to_fit();
+    if (was_large) give_memory_back();
+    share.give_back();
     refuse_and_linger(stream, *fault);
     return false;
   }

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "server/byte_budget.h"
 #include "server/byte_stream.h"
 #include "server/http_head.h"
 
@@ -65,6 +66,8 @@ struct HttpServerOptions {
   int port = 0;  // 0: any that is free
   std::shared_ptr<TlsIdentity> tls;
   size_t max_body_bytes = 16 << 20;
+  // Of the bodies of all connections, until they are answered. Who would go beyond is sent away with 503.
+  size_t max_held_bytes = 64 << 20;
   int max_connections = 256;               // one more is answered with 503
   std::chrono::seconds head_patience{10};  // for a head, once it begins
   std::chrono::seconds idle_patience{30};  // between two requests
@@ -105,11 +108,12 @@ class HttpServer {
   void refuse_and_linger(ByteStream& stream, const HttpFault& fault);
   bool read_head(ByteStream& stream, std::string& bytes, std::string& head_bytes);
   std::optional<HttpFault> read_body(ByteStream& stream, const HttpHead& head, std::string& bytes,
-                                     std::string& body);
+                                     std::string& body, ByteBudget::Share& share);
   std::optional<HttpFault> read_chunks(ByteStream& stream, std::string& bytes, std::string& body,
-                                       Clock::time_point deadline);
+                                       ByteBudget::Share& share, Clock::time_point deadline);
 
   HttpServerOptions options_;
+  ByteBudget budget_;
   Handler handler_;
   FaultHandler fault_handler_;
   int listener_ = -1, port_ = 0;

@@ -146,7 +146,7 @@ void Api::count_tokens(Exchange& exchange) const {
   const auto work = [&]() -> Status {
     PLM_TRY(const Json chat, chat_from_messages(exchange.body));
     PLM_TRY(const ChatPrompt prompt, render_chat(Fields(chat), template_, options_.template_variables));
-    PLM_TRY(const auto tokens, prompt_tokens(prompt.text));
+    PLM_TRY(const auto tokens, prompt_tokens(prompt.text, SIZE_MAX));
     exchange.send(200, {{"input_tokens", tokens.size()}});
     return {};
   };

@@ -34,6 +34,7 @@ constexpr std::array kDescribed = {
     Described{"/v1/models/{name}", "", "Model"},
     Described{"/health", "", "Health"},
     Described{"/props", "", "Properties"},
+    Described{"/lora-adapters", "", "Adapters"},
     Described{"/slots", "", "Slots"},
     Described{"/slots/{id}", "SlotRequest", "SlotResult"},
 };
@@ -81,7 +82,7 @@ Json operation(const Api::Route& route, std::string_view model_name) {
 void Api::openapi(Exchange& exchange) const {
   Json paths = Json::object();
   for (auto route = routes().begin(); route != routes().end(); ++route) {
-    if (route->answer == &Api::infill || route->answer == &Api::rerank) continue;  // which say no to all
+    if (route->refuses_all()) continue;
     // What has another path is described under the first.
     if (std::any_of(routes().begin(), route,
                     [&](const Route& other) { return other.answer == route->answer; }))

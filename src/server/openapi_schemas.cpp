@@ -203,6 +203,7 @@ Json reply_schemas() {
                              {"bos_token", text()},
                              {"eos_token", text()},
                              {"build_info", text()}})},
+      {"Adapters", list(object({{"id", whole()}, {"path", text()}, {"scale", real()}}))},
       {"SlotResult", object({{"id_slot", whole()}})},
       {"Slots",
        list(

@@ -61,6 +61,29 @@ Json sampling_json(const runtime::SamplerOptions& o) {
 
 }  // namespace
 
+void Api::adapters(Exchange& exchange) const {
+  Json list = Json::array();
+  for (const AdapterInfo& adapter : options_.adapters) {
+    list.push_back({{"id", list.size()}, {"path", adapter.path}, {"scale", adapter.scale}});
+  }
+  exchange.send(200, list);
+}
+
+// They are part of the loaded matrices, and rows of earlier prompts are kept that were made with them.
+void Api::change_adapters(Exchange& exchange) const {
+  exchange.reply.add_header("Allow", "GET");
+  exchange.fail(405,
+                "the scales of adapters cannot be changed while the server runs: start it with "
+                "--lora-scaled FILE SCALE");
+}
+
+void Api::change_props(Exchange& exchange) const {
+  exchange.reply.add_header("Allow", "GET");
+  exchange.fail(405,
+                "no property can be changed while the server runs: a request may say otherwise, or the "
+                "options the server is started with");
+}
+
 void Api::props(Exchange& exchange) const {
   const runtime::Engine& engine = scheduler_.engine();
   const bool drafts = scheduler_.options().drafter != nullptr;

@@ -25,10 +25,11 @@ bool merges_later(const BpeScratch::Candidate& a, const BpeScratch::Candidate& b
 ByteLevelBpe::ByteLevelBpe(const Vocabulary& vocabulary, const MergeRules& rules, PreTokenizer pre_tokenizer)
     : vocabulary_(&vocabulary), rules_(&rules), pre_tokenizer_(pre_tokenizer) {}
 
-void ByteLevelBpe::encode(std::string_view text, BpeScratch& scratch, std::vector<TokenId>& ids) const {
+void ByteLevelBpe::encode(std::string_view text, BpeScratch& scratch, std::vector<TokenId>& ids,
+                          std::size_t enough) const {
   const char* const end = text.data() + text.size();
   WordSplitter words(pre_tokenizer_, text);
-  for (std::string_view word = words.next(); !word.empty(); word = words.next()) {
+  for (std::string_view word = words.next(); !word.empty() && ids.size() <= enough; word = words.next()) {
     if (word.size() > WordCache::kMaxBytes) {
       encode_word(word, scratch);
       ids.insert(ids.end(), scratch.word_ids.begin(), scratch.word_ids.end());

@@ -38,8 +38,9 @@ class ByteLevelBpe {
   // Both stay with their owner.
   ByteLevelBpe(const Vocabulary& vocabulary, const MergeRules& rules, PreTokenizer pre_tokenizer);
 
-  // Appends the ids of a text without special tokens.
-  void encode(std::string_view text, BpeScratch& scratch, std::vector<TokenId>& ids) const;
+  // Appends the ids of a text without special tokens, and stops soon after `ids` holds more than `enough`.
+  void encode(std::string_view text, BpeScratch& scratch, std::vector<TokenId>& ids,
+              std::size_t enough) const;
 
  private:
   void encode_word(std::string_view word, BpeScratch& scratch) const;

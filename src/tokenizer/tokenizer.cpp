@@ -1,6 +1,7 @@
 #include "tokenizer/tokenizer.h"
 
 #include <algorithm>
+#include <array>
 #include <mutex>
 #include <utility>
 
@@ -27,6 +28,23 @@ Result<PreTokenizer> checked_pre_tokenizer(const VocabularyData& data) {
   if (const auto kind = find_pre_tokenizer(data.pre_tokenizer)) return *kind;
   return make_error(ErrorKind::unsupported, "tokenizer.ggml.pre: found \"{}\", expected one of {}",
                     data.pre_tokenizer, known_pre_tokenizers());
+}
+
+// That one may stand for; 0 where bytes of a text may come to no token at all.
+std::size_t most_bytes_a_token(const Vocabulary& vocabulary) {
+  std::size_t most = 1;
+  std::array<bool, 256> is_written{};
+  for (std::size_t id = 0; id < vocabulary.size(); ++id) {
+    // As the file writes it no token is shorter than what it stands for.
+    most = std::max(most, vocabulary.texts[id].size());
+    const bool writes_bytes =
+        vocabulary.types[id] ==
+        (vocabulary.family == Family::byte_level_bpe ? TokenType::normal : TokenType::byte);
+    const std::string& bytes = vocabulary.bytes[id];
+    if (writes_bytes && bytes.size() == 1) is_written[static_cast<unsigned char>(bytes[0])] = true;
+  }
+  const bool all_are_written = vocabulary.unknown || std::ranges::find(is_written, false) == is_written.end();
+  return all_are_written ? most : 0;
 }
 
 // The working memories of encode calls that have ended, for those to come: their word caches are warm.
@@ -62,6 +80,7 @@ struct Tokenizer::State {
   MergeRules merge_rules;
   std::optional<ByteLevelBpe> byte_level;  // one of these two
   std::optional<SentencePieceBpe> sentencepiece;
+  std::size_t most_bytes_a_token = 0;  // that one may stand for; 0: not known
   mutable ScratchPool scratch_pool;
 };
 
@@ -85,26 +104,32 @@ Result<Tokenizer> Tokenizer::create(VocabularyData data) {
     state->byte_level.emplace(state->vocabulary, state->merge_rules, pre_tokenizer);
     state->pre_tokenizer_name = data.pre_tokenizer.empty() ? "default" : std::move(data.pre_tokenizer);
   }
+  state->most_bytes_a_token = most_bytes_a_token(state->vocabulary);
   return Tokenizer(std::move(state));
 }
 
 std::vector<TokenId> Tokenizer::encode(std::string_view text, EncodeOptions options) const {
   const Vocabulary& vocabulary = state_->vocabulary;
   std::vector<TokenId> ids;
-  ids.reserve(text.size() / 3 + 8);
+  ids.reserve(std::min(text.size() / 3, options.enough) + 8);
   if (options.add_special && vocabulary.add_bos && vocabulary.bos) ids.push_back(*vocabulary.bos);
 
   std::unique_ptr<BpeScratch> scratch;
   if (state_->byte_level) scratch = state_->scratch_pool.take();
   const auto encode_plain = [&](std::string_view part) {
-    if (part.empty()) return;
+    if (part.empty() || ids.size() > options.enough) return;
     std::string normalized;
     if (state_->normalizer == Normalizer::nfc && may_change_under_nfc(part)) {
       normalized = nfc(part);
       part = normalized;
     }
+    // A beginning that is too much already: SentencePiece merges all of a text at once, and byte-level BPE a
+    // word, which may be all of it.
+    const std::size_t per_token = state_->most_bytes_a_token;
+    const std::size_t room = options.enough - ids.size();
+    if (per_token > 0 && room < part.size() / per_token) part = part.substr(0, (room + 1) * per_token);
     if (state_->byte_level) {
-      state_->byte_level->encode(part, *scratch, ids);
+      state_->byte_level->encode(part, *scratch, ids, options.enough);
     } else if (vocabulary.add_space_prefix) {
       state_->sentencepiece->encode(std::string(" ").append(part), ids);
     } else {
@@ -113,6 +138,7 @@ std::vector<TokenId> Tokenizer::encode(std::string_view text, EncodeOptions opti
   };
   std::size_t done = 0;
   for (const SpecialMatch& match : state_->special_tokens->find(text, options.parse_special)) {
+    if (ids.size() > options.enough) break;
     encode_plain(text.substr(done, match.begin - done));
     ids.push_back(match.id);
     done = match.begin + match.size;

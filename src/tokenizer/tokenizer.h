@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstddef>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -27,6 +28,9 @@ struct EncodeOptions {
   // Read the text of control tokens ("<|im_start|>") as those tokens. Off for text from strangers.
   // User-defined tokens are always read.
   bool parse_special = false;
+  // A text of more tokens than this is too long for the caller: encode stops soon after, and what it gives
+  // back is more than this many ids, of which only the number says something.
+  std::size_t enough = std::numeric_limits<std::size_t>::max();
 };
 
 struct DecodeOptions {

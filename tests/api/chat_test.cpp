@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "story_model.h"
@@ -74,6 +75,13 @@ TEST_F(ChatTest, TemplateVariablesReachTheTemplate) {
   EXPECT_EQ(*model.chat_prompt(kHello, {.template_variables = R"({"mood": "merry"})"}), "merry");
   EXPECT_EQ(failure(model.chat_prompt(kHello, {.template_variables = "[]"})), ErrorKind::invalid_argument);
   EXPECT_EQ(failure(model.chat_prompt(kHello, {.template_variables = "{"})), ErrorKind::invalid_argument);
+  for (const char* name : {"messages", "tools", "add_generation_prompt"}) {
+    const auto prompt =
+        model.chat_prompt(kHello, {.template_variables = fmt::format(R"({{"{}": []}})", name)});
+    EXPECT_EQ(
+        prompt.error().message,
+        fmt::format("template_variables: found \"{}\", which is given to the template by itself", name));
+  }
 }
 
 TEST_F(ChatTest, RefusesConversationsThatAreNone) {

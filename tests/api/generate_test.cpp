@@ -182,6 +182,16 @@ TEST_F(GenerateTest, RefusesPromptsThatCannotBe) {
   EXPECT_TRUE(model_.generate(std::vector<TokenId>(255, 5), greedy(1)).ok());
 }
 
+TEST_F(GenerateTest, ReadsNoMoreOfATextThanShowsThatItIsTooLong) {
+  std::string text;
+  for (int i = 0; i < 1'000'000; ++i) text += "Once more. ";
+  const std::string expected = "the prompt: found more than 512 tokens, the context holds 256";
+  EXPECT_EQ(model_.generate(text).error().message, expected);
+  EXPECT_EQ(model_.score(text).error().message, expected);
+  EXPECT_EQ(model_.embed(text).error().message, expected);
+  EXPECT_GT(model_.tokenize(text)->size(), 1'000'000U);
+}
+
 TEST_F(GenerateTest, EndsWhereTheContextIsFull) {
   GenerateOptions options = greedy(-1);
   options.ignores_end = true;

@@ -18,6 +18,7 @@ from adapters import (
 )
 from architectures import MODELS
 from gguf_f32 import write_f32_copy
+from plm_server import Server
 
 LAYER_PARTS = ["attn_", "ffn_"]
 # llama.cpp's graph of plm takes adapters of these alone; the others it loads and leaves out.
@@ -353,3 +354,20 @@ def test_peft_adapters_that_do_more_are_refused_by_what_they_do(plm, tmp_path):
     assert "a pickle" in refusal(plm, "run", "-m", model, "-p", "a", "-n", 1, "--lora", folder)
     (folder / "adapter_config.json").unlink()
     assert "adapter_config.json" in refusal(plm, "run", "-m", model, "-p", "a", "-n", 1, "--lora", folder)
+
+
+def test_the_server_tells_of_its_adapters_and_changes_none(plm, bundled_model, tmp_path):
+    pairs = random_pairs(bundled_model, ["ffn_up"], 2, 1)
+    adapter = write_gguf_adapter(tmp_path / "a.gguf", architecture_of(bundled_model), pairs, alpha=4.0)
+    with Server(plm, "--lora", adapter, "--lora-scaled", adapter, "0.5") as server:
+        scales = [(one["id"], one["path"], one["scale"]) for one in server.ok("/lora-adapters")]
+        assert scales == [(0, str(adapter), 1.0), (1, str(adapter), 0.5)]
+        for path, body in (("/lora-adapters", [{"id": 0, "scale": 0.0}]), ("/props", {"chat_template": "x"})):
+            status, reply, _ = server.ask(path, body)
+            assert status == 405 and "while the server runs" in reply["error"]["message"]
+        ask = {"prompt": "a", "n_predict": 1}
+        status, reply, _ = server.ask("/completion", ask | {"lora": [{"id": 0, "scale": 2}]})
+        assert status == 400 and reply["error"]["message"].startswith("field lora:")
+        server.ok("/completion", ask | {"lora": []})
+    with Server(plm) as plain:
+        assert plain.ok("/lora-adapters") == []

@@ -134,6 +134,26 @@ def test_command_lines_of_llama_server_are_taken(plm, bundled_model):
     assert plm.run("serve", "--port", 0, "--reasoning-format", "deepseek").returncode == 2
 
 
+def test_environment_variables_of_llama_server_are_taken(plm, monkeypatch):
+    for name, value in {"CTX_SIZE": "128", "N_PARALLEL": "3", "ENDPOINT_METRICS": "on", "NO_UI": "1", "HOST": ""}.items():
+        monkeypatch.setenv(f"LLAMA_ARG_{name}", value)
+    monkeypatch.setenv("LLAMA_API_KEY", "secret")
+    with Server(plm, "-np", 2) as server:
+        assert server.ask("/props")[0] == 401
+        props = server.ok("/props", headers={"X-Api-Key": "secret"})
+        assert props["total_slots"] == 2, "what the command line says goes first"
+        assert props["default_generation_settings"]["n_ctx"] == 128 and props["endpoint_metrics"] is True
+        assert server.ask("/", headers={"X-Api-Key": "secret"})[0] == 404, "LLAMA_ARG_NO_UI"
+    said = "".join(server.log)
+    assert "LLAMA_ARG_CTX_SIZE" in said and "N_PARALLEL" not in said and "secret" not in said
+    for name, value in (("LLAMA_ARG_CTX_SIZE", "many"), ("LLAMA_ARG_ENDPOINT_METRICS", "maybe")):
+        monkeypatch.setenv(name, value)
+        done = plm.run("serve", "--port", 0)
+        said = done.stderr.decode()
+        assert done.returncode == 2 and said.count("\n") == 1 and name in said and value in said, said
+        monkeypatch.delenv(name)
+
+
 def test_the_length_of_answers_that_do_not_say(plm):
     with Server(plm, "-n", 3) as short:
         said = {"prompt": "Once", "ignore_eos": True}

@@ -18,6 +18,13 @@ def server(plm, tmp_path_factory):
         assert running.is_alive()
 
 
+def resident_mib(server):
+    if not os.path.exists("/proc/self/statm"):
+        pytest.skip("there is no /proc")
+    with open(f"/proc/{server.process.pid}/statm") as statm:
+        return int(statm.read().split()[1]) * resource.getpagesize() / 2**20
+
+
 def test_numbers_that_shift_a_context_change_nothing(server):
     """CVE-2026-21869: a negative n_discard wrote outside of a buffer."""
     plain = {"prompt": "Once upon a time", "max_tokens": 4, "temperature": 0}
@@ -55,6 +62,58 @@ def test_a_body_of_many_small_chunks_is_read(server):
     assert server.raw(after).startswith(b"HTTP/1.1 200 "), "an empty line before a request (RFC 9112, 2.2)"
 
 
+def test_large_bodies_share_one_budget(server):
+    """Each is within the limit of one; all together they took the machine's memory."""
+    head = b"POST /tokenize HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % (16 * 2**20)
+    most = b'{"content": "' + b"a" * (15 * 2**20)
+    before = resident_mib(server)
+    held = []
+
+    def send(_):
+        held.append(connection := socket.create_connection(("127.0.0.1", server.port), timeout=120))
+        try:
+            connection.sendall(head + most)
+        except OSError:
+            pass  # sent away while it wrote
+
+    with concurrent.futures.ThreadPoolExecutor(12) as pool:
+        list(pool.map(send, range(12)))
+    # Whoever came first holds what there is until they go: they send no more.
+    assert resident_mib(server) - before < 2 * 64
+    status, reply, headers = server.ask("/tokenize", b'{"content": "' + b"a" * 15 * 2**20 + b'"}')
+    assert (status, headers["Retry-After"], reply["error"]["type"]) == (503, "2", "unavailable_error")
+    assert server.ok("/tokenize", {"content": "a" * 60_000})["count"] > 0
+    for connection in held:
+        connection.close()
+    # Read whole: it is no object.
+    until(lambda: server.ask("/tokenize", b'["' + b"a" * 15 * 2**20 + b'"]')[0] == 400)
+
+
+def test_a_prompt_far_beyond_the_context_is_read_as_far_as_shows_it(server):
+    """Tokenizing all of it was seconds of work that anybody could ask for."""
+    n_ctx = server.ok("/props")["default_generation_settings"]["n_ctx"]
+    near, far = "Once upon a time. " * (n_ctx // 4), "Once upon a time. " * (4 * n_ctx)
+    n_near = server.ok("/tokenize", {"content": near, "add_special": True})["count"]
+    assert n_ctx < n_near <= 2 * n_ctx < server.ok("/tokenize", {"content": far})["count"]
+    counted = {"model": "any", "messages": [{"role": "user", "content": far}]}
+    assert server.ok("/v1/messages/count_tokens", counted)["input_tokens"] > 2 * n_ctx
+    for path, body in [
+        ("/v1/completions", {"prompt": far}),
+        ("/v1/completions", {"prompt": ["Once", far, far]}),
+        ("/completion", {"prompt": far}),
+        ("/v1/embeddings", {"input": far}),
+        ("/v1/chat/completions", {"messages": [{"role": "user", "content": far}]}),
+        ("/v1/responses", {"input": far}),
+        ("/v1/messages", counted | {"max_tokens": 1}),
+    ]:
+        status, reply, _ = server.ask(path, body)
+        error = reply["error"]
+        assert (status, error["type"], error["n_ctx"]) == (400, "exceed_context_size_error", n_ctx), path
+        assert error["message"].startswith(f"the prompt has more than {2 * n_ctx} tokens"), path
+    error = server.ask("/v1/completions", {"prompt": near})[1]["error"]
+    assert error["n_prompt_tokens"] == n_near and error["message"].startswith(f"the prompt has {n_near} tokens")
+
+
 def test_a_connection_too_many_is_told_so(plm):
     with Server(plm, "-np", 1, "--max-queue", 0) as small:
         held = [socket.create_connection(("127.0.0.1", small.port)) for _ in range(1 + 64)]
@@ -74,18 +133,12 @@ def until(condition, seconds=60):
 
 
 def test_memory_of_large_requests_is_given_back(server):
-    def resident_mib():
-        with open(f"/proc/{server.process.pid}/statm") as statm:
-            return int(statm.read().split()[1]) * resource.getpagesize() / 2**20
-
-    if not os.path.exists("/proc/self/statm"):
-        pytest.skip("there is no /proc")
     server.ok("/v1/completions", {"prompt": "Once", "max_tokens": 1})
-    before = resident_mib()
+    before = resident_mib(server)
     many = {"prompt": "a", "max_tokens": 1, "x": [[1, "a"]] * 300_000}
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         assert all(pool.map(lambda _: server.ok("/v1/completions", many), range(8)))
-    until(lambda: resident_mib() < before + 64)
+    until(lambda: resident_mib(server) < before + 64)
 
 
 def test_nothing_is_managed_without_the_key(plm, tmp_path):

@@ -123,6 +123,69 @@ TEST(ByteLevelTokenizer, NormalizesOnlyWhereAsked) {
   EXPECT_EQ(make(data).encode("e\u0301"), make(byte_level_vocabulary()).encode("\u00E9"));
 }
 
+// Whether the answer is whole where the text has few enough tokens, and more than `enough` where it has not.
+void expect_exact(const Tokenizer& tokenizer, std::string_view text) {
+  for (const bool parses_special : {false, true}) {
+    EncodeOptions options{.parse_special = parses_special};
+    const Ids all = tokenizer.encode(text, options);
+    for (std::size_t enough = 0; enough <= all.size() + 2; enough += 1 + all.size() / 7) {
+      options.enough = enough;
+      const Ids some = tokenizer.encode(text, options);
+      if (all.size() > enough) {
+        ASSERT_GT(some.size(), enough) << text;
+      } else {
+        ASSERT_EQ(some, all) << text;
+      }
+    }
+    options.enough = all.size();
+    ASSERT_EQ(tokenizer.encode(text, options), all) << text;
+  }
+}
+
+TEST(Tokenizer, TellsWhetherATextHasMoreTokensThanEnough) {
+  std::vector<Tokenizer> tokenizers;
+  for (const char* pre_tokenizer : {"default", "gpt-2", "qwen2", "llama-bpe", "smollm", "deepseek-llm"}) {
+    VocabularyData data = byte_level_vocabulary({"a b", "ab c", "Ġ a", "a a", "aa aa", "aaaa aaaa"});
+    data.pre_tokenizer = pre_tokenizer;
+    data.normalizer = "NFC";
+    add_token(data, "[abcd]", kControl);
+    add_token(data, "<b>", kUserDefined);
+    tokenizers.push_back(make(std::move(data)));
+  }
+  VocabularyData without_x = byte_level_vocabulary({"a b", "a a"});
+  without_x.tokens['x'] = "other";  // and comes to no token
+  tokenizers.push_back(make(std::move(without_x)));
+  VocabularyData pieces = sentencepiece_vocabulary({"▁", "a", "b", "ab", "▁a", "aa", "aaaa", "▁▁", "▁▁▁▁"});
+  pieces.add_bos = pieces.add_eos = true;
+  tokenizers.push_back(make(std::move(pieces)));
+
+  std::mt19937 random(17);
+  std::vector<std::string> texts = {"",
+                                    std::string(300, 'a'),
+                                    std::string(300, 'x'),
+                                    std::string(300, ' '),
+                                    "<b>[abcd]<b>",
+                                    "e\u0301e\u0301e\u0301",
+                                    "▁▁▁▁▁▁▁▁▁▁▁▁ ▁▁▁▁"};
+  for (int i = 0; i < 100; ++i) texts.push_back(random_bytes(random, 200));
+  for (const Tokenizer& tokenizer : tokenizers) {
+    for (const std::string& text : texts) expect_exact(tokenizer, text);
+  }
+}
+
+TEST(Tokenizer, ReadsNoMoreOfATextThanIsEnough) {
+  // Each is a word, or a text, that would be merged as a whole.
+  const std::string text(std::size_t{64} << 20, 'a');
+  const std::vector<std::string> merges = {"a a", "aa aa"};
+  const Tokenizer byte_level = make(byte_level_vocabulary(merges));
+  const Tokenizer sentencepiece = make(sentencepiece_vocabulary({"a", "aa", "aaaa"}));
+  for (const Tokenizer* tokenizer : {&byte_level, &sentencepiece}) {
+    const std::size_t n = tokenizer->encode(text, {.enough = 1000}).size();
+    EXPECT_GT(n, 1000U);
+    EXPECT_LT(n, 10'000U);
+  }
+}
+
 TEST(SpecialTokens, AreReadFromTextOnlyWhenAsked) {
   VocabularyData data = byte_level_vocabulary();
   const TokenId control = add_token(data, "<|x|>", kControl);
