@@ -23,6 +23,7 @@ namespace plm::server {
 struct ApiOptions {
   std::string model_name;  // as clients call it
   std::string model_path;
+  std::string quantization;          // "Q4_K_M"; empty: not known
   runtime::SamplerOptions sampling;  // of requests that do not say
   int64_t max_tokens = -1;           // likewise; negative: as many as the context holds
   chat::Json template_variables = chat::Json::object();
@@ -43,7 +44,8 @@ struct Exchange {
   Totals totals = {};  // for the log
 
   void send(int status, const Json& json) { reply.send(status, "application/json", dump(json)); }
-  void fail(int status, std::string_view message);
+  // `details`: further fields of the error, where its form has room for them.
+  void fail(int status, std::string_view message, const Json& details = Json::object());
   // invalid_argument and unsupported: 400, for to try again is of no use; else 500.
   void fail(const Error& error);
 };
@@ -67,6 +69,9 @@ class Api {
     // A path that ends in {id} stands for all that have something there; in {name}, also with a '/' in it.
     std::string_view method, path;
     void (Api::*answer)(Exchange&) const;
+
+    // Whatever the body says, which is not read then.
+    bool refuses_all() const;
   };
   static std::span<const Route> routes();
   static bool matches(const Route& route, std::string_view path);
@@ -95,6 +100,15 @@ class Api {
   void apply_template(Exchange& exchange) const;
   void tokenizer_info(Exchange& exchange) const;
   void openapi(Exchange& exchange) const;
+  void ollama_generate(Exchange& exchange) const;
+  void ollama_chat(Exchange& exchange) const;
+  void ollama_embed(Exchange& exchange) const;
+  void ollama_embeddings(Exchange& exchange) const;
+  void ollama_version(Exchange& exchange) const;
+  void ollama_tags(Exchange& exchange) const;
+  void ollama_ps(Exchange& exchange) const;
+  void ollama_show(Exchange& exchange) const;
+  void ollama_manage(Exchange& exchange) const;
 
   // A field of one or several texts, as text and as tokens.
   struct Prompts {
@@ -128,6 +142,7 @@ class Api {
   chat::Template template_;
   ApiOptions options_;
   int64_t started_;
+  Json ollama_entry_;  // the model, as /api/tags has it
   mutable std::once_flag has_token_index_;
   mutable std::shared_ptr<const grammar::TokenIndex> token_index_;  // made for the first grammar
 };
