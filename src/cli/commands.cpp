@@ -18,7 +18,7 @@ std::span<const CommandEntry> all_commands() {
                    "In the conversation /help lists what can be done; Ctrl-C stops an answer.\n",
                    make_chat_command},
       CommandEntry{
-          "serve", "the OpenAI API over HTTP, for many clients at once",
+          "serve", "the OpenAI API and Ollama's over HTTP, for many clients at once",
           "  plm serve -m model.gguf                    # http://127.0.0.1:8080/v1\n"
           "  plm serve -m model.gguf -np 8 -c 4096 --host 0.0.0.0 --api-key SECRET\n"
           "  curl http://127.0.0.1:8080/v1/completions -d '{\"prompt\": \"Once\", \"max_tokens\": 20}'\n"

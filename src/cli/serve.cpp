@@ -1,4 +1,4 @@
-// plm serve: the OpenAI API over HTTP.
+// plm serve: the OpenAI API, and Ollama's, over HTTP.
 
 #include <algorithm>
 #include <chrono>
@@ -14,6 +14,7 @@
 #include "cli/sampling_options.h"
 #include "cli/speculation_options.h"
 #include "cli/template_options.h"
+#include "quantize/file_type.h"
 #include "server/server.h"
 
 namespace plm::cli {
@@ -21,6 +22,14 @@ namespace plm::cli {
 namespace {
 
 using std::chrono::milliseconds;
+
+// "Q4_K_M"; "" where the file says none that has a name.
+std::string file_type_of(const gguf::File& file) {
+  const auto id = file.get_uint("general.file_type");
+  const auto types = quantize::all_file_types();
+  const auto found = std::ranges::find_if(types, [&](const auto& type) { return id.ok() && type.id == *id; });
+  return found == types.end() ? std::string() : std::string(found->name);
+}
 
 class ServeCommand : public Command {
  public:
@@ -147,6 +156,7 @@ Result<server::ApiOptions> ServeCommand::api_options(runtime::Engine& engine) co
   options.model_path = path;
   PLM_TRY(const auto adapters, model_.lora().named());
   for (const auto& [file, scale] : adapters) options.adapters.push_back({.path = file, .scale = scale});
+  options.quantization = file_type_of(engine.file());
   options.model_name = alias_.empty() ? path.substr(path.rfind('/') + 1) : alias_;
   PLM_TRY(options.sampling, sampling_.make_options(engine.tokenizer()));
   PLM_TRY_STATUS(runtime::Sampler::create(options.sampling, engine.config().vocabulary_size));

@@ -47,6 +47,23 @@ uint64_t hash_of(const gguf::File& file) {
   return hash.value();
 }
 
+uint64_t quick_hash_of(const gguf::File& file) {
+  constexpr size_t kParts = 16, kPartBytes = size_t{64} << 10;
+  StreamHash hash;
+  for (int shard = 0; shard < static_cast<int>(file.shard_paths().size()); ++shard) {
+    const MappedFile* mapping = file.mapping(shard);
+    PLM_CHECK(mapping != nullptr);
+    const auto bytes = mapping->bytes();
+    const size_t n = bytes.size();
+    hash.add(std::as_bytes(std::span(&n, 1)));
+    for (size_t part = 0; part < kParts; ++part) {
+      const size_t at = n / kParts * part;
+      hash.add(bytes.subspan(at, std::min(kPartBytes, n - at)));
+    }
+  }
+  return hash.value();
+}
+
 Result<SlotShape> slot_shape(runtime::Engine& engine, uint64_t file_hash) {
   const int64_t W = engine.config().vocabulary_size;
   StreamHash hash;

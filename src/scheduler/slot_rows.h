@@ -33,6 +33,10 @@ struct SlotShape {
 // The XXH3 of a model's file, all of it. May be called while an engine runs it.
 uint64_t hash_of(const gguf::File& file);
 
+// The same of the file's size, its head and bytes from here and there: at once, for a name. Files that differ
+// in little may share it.
+uint64_t quick_hash_of(const gguf::File& file);
+
 // From that hash, and the rows and logits of some tokens that the engine runs, in which adapters, cache type
 // and kernels show. What the engine ran before makes no difference.
 Result<SlotShape> slot_shape(runtime::Engine& engine, uint64_t file_hash);

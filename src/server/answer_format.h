@@ -8,6 +8,7 @@
 #include "chat/tool_calls.h"
 #include "scheduler/request.h"
 #include "server/json.h"
+#include "tokenizer/tokenizer.h"
 
 namespace plm::server {
 
@@ -55,6 +56,10 @@ class AnswerFormat {
 
   // Instead of what would come next: a stream that has begun breaks off.
   virtual std::string failure(int status, std::string_view message);
+
+  // What a stream is made of, and a sign of life in it that says nothing.
+  virtual std::string_view stream_type() const { return "text/event-stream"; }
+  virtual std::string ping() const { return ": ping\n\n"; }
 };
 
 // "data: {...}\n\n", with "event: name\n" before it unless the name is empty.
@@ -62,6 +67,9 @@ std::string server_event(const Json& data, std::string_view name = {});
 
 // The bytes of a token as a list of numbers: JSON cannot hold a part of a character as text.
 Json bytes_json(std::string_view bytes);
+
+// Each token with its text, its log-probability, and those that were likely too.
+Json logprobs_json(std::span<const scheduler::ScoredToken> tokens, const tokenizer::Tokenizer& tokenizer);
 
 // OpenAI's usage, and llama.cpp's timings of one answer.
 Json usage_json(const Totals& totals);

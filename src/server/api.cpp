@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "server/choices.h"
+#include "server/ollama.h"
 
 namespace plm::server {
 
@@ -67,6 +68,7 @@ Json error_json(int status, std::string_view message) {
 
 void Exchange::fail(int status, std::string_view message, const Json& details) {
   if (status == 429 || status == 503) reply.add_header("Retry-After", std::string(kRetrySeconds));
+  if (request.head.path.starts_with(kOllamaPaths)) return send(status, {{"error", message}});
   Json json = error_json(status, message);
   json["error"].update(details);
   if (request.head.path.starts_with("/v1/messages")) json["type"] = "error";  // Anthropic's form
@@ -91,6 +93,21 @@ std::string_view build_info() { return "plm-" PLM_VERSION; }
 Json bytes_json(std::string_view bytes) {
   Json list = Json::array();
   for (const char c : bytes) list.push_back(static_cast<unsigned char>(c));
+  return list;
+}
+
+Json logprobs_json(std::span<const scheduler::ScoredToken> tokens, const tokenizer::Tokenizer& tokenizer) {
+  const auto token_json = [&](tokenizer::TokenId id, float log_probability) -> Json {
+    const std::string_view text = tokenizer.token_bytes(id);
+    return {{"token", text}, {"logprob", log_probability}, {"bytes", bytes_json(text)}};
+  };
+  Json list = Json::array();
+  for (const scheduler::ScoredToken& token : tokens) {
+    Json json = token_json(token.id, *token.log_probability);
+    json["top_logprobs"] = Json::array();
+    for (const auto& [id, number] : token.top) json["top_logprobs"].push_back(token_json(id, number));
+    list.push_back(std::move(json));
+  }
   return list;
 }
 
@@ -148,7 +165,9 @@ Api::Api(scheduler::Scheduler& scheduler, chat::Template chat_template, ApiOptio
     : scheduler_(scheduler),
       template_(std::move(chat_template)),
       options_(std::move(options)),
-      started_(seconds_since_1970()) {}
+      started_(seconds_since_1970()),
+      ollama_entry_(
+          ollama_model_entry(scheduler.engine().file(), options_.model_name, options_.quantization)) {}
 
 std::span<const Api::Route> Api::routes() {
   static constexpr std::array kRoutes = {
@@ -169,6 +188,21 @@ std::span<const Api::Route> Api::routes() {
       Route{"POST", "/v1/embeddings", &Api::embeddings},
       Route{"POST", "/embedding", &Api::native_embeddings},
       Route{"POST", "/embeddings", &Api::native_embeddings},
+      Route{"POST", "/api/generate", &Api::ollama_generate},
+      Route{"POST", "/api/chat", &Api::ollama_chat},
+      Route{"POST", "/api/embed", &Api::ollama_embed},
+      Route{"POST", "/api/embeddings", &Api::ollama_embeddings},
+      Route{"GET", "/api/version", &Api::ollama_version},
+      Route{"GET", "/api/tags", &Api::ollama_tags},
+      Route{"GET", "/api/ps", &Api::ollama_ps},
+      Route{"POST", "/api/show", &Api::ollama_show},
+      Route{"POST", "/api/pull", &Api::ollama_manage},
+      Route{"POST", "/api/push", &Api::ollama_manage},
+      Route{"POST", "/api/create", &Api::ollama_manage},
+      Route{"POST", "/api/copy", &Api::ollama_manage},
+      Route{"DELETE", "/api/delete", &Api::ollama_manage},
+      Route{"GET", "/api/blobs/{name}", &Api::ollama_manage},
+      Route{"POST", "/api/blobs/{name}", &Api::ollama_manage},
       Route{"GET", "/v1/models", &Api::models},
       Route{"GET", "/v1/models/{name}", &Api::model},
       Route{"GET", "/models", &Api::models},
@@ -193,7 +227,7 @@ std::span<const Api::Route> Api::routes() {
 
 bool Api::Route::refuses_all() const {
   return answer == &Api::infill || answer == &Api::rerank || answer == &Api::change_props ||
-         answer == &Api::change_adapters;
+         answer == &Api::change_adapters || answer == &Api::ollama_manage;
 }
 
 bool Api::matches(const Route& route, std::string_view path) {
@@ -310,7 +344,7 @@ class Teller {
     if (!generation_.streams || ping_interval_.count() == 0) return true;
     if (Clock::now() - last_write_ < ping_interval_) return true;
     // What fails from here on is told in the stream: its status has been said.
-    return start() && write(": ping\n\n");
+    return start() && write(format_.ping());
   }
 
   void finish() {
@@ -325,7 +359,7 @@ class Teller {
   bool start() {
     if (exchange_.reply.is_started()) return true;
     exchange_.reply.add_header("Cache-Control", "no-store");
-    return exchange_.reply.start(200, "text/event-stream");
+    return exchange_.reply.start(200, format_.stream_type());
   }
 
   bool begin() {

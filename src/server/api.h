@@ -30,6 +30,7 @@ struct ApiOptions {
   std::string model_name;  // as clients call it
   std::string model_path;
   std::vector<AdapterInfo> adapters;
+  std::string quantization;          // "Q4_K_M"; empty: not known
   runtime::SamplerOptions sampling;  // of requests that do not say
   int64_t max_tokens = -1;           // likewise; negative: as many as the context holds
   chat::Json template_variables = chat::Json::object();
@@ -109,6 +110,15 @@ class Api {
   void apply_template(Exchange& exchange) const;
   void tokenizer_info(Exchange& exchange) const;
   void openapi(Exchange& exchange) const;
+  void ollama_generate(Exchange& exchange) const;
+  void ollama_chat(Exchange& exchange) const;
+  void ollama_embed(Exchange& exchange) const;
+  void ollama_embeddings(Exchange& exchange) const;
+  void ollama_version(Exchange& exchange) const;
+  void ollama_tags(Exchange& exchange) const;
+  void ollama_ps(Exchange& exchange) const;
+  void ollama_show(Exchange& exchange) const;
+  void ollama_manage(Exchange& exchange) const;
 
   // A field of one or several texts, as text and as tokens.
   struct Prompts {
@@ -148,6 +158,7 @@ class Api {
   chat::Template template_;
   ApiOptions options_;
   int64_t started_;
+  Json ollama_entry_;  // the model, as /api/tags has it
   mutable std::once_flag has_token_index_;
   mutable std::shared_ptr<const grammar::TokenIndex> token_index_;  // made for the first grammar
 };

@@ -21,11 +21,6 @@ Json call_json(const chat::ToolCall& call) {
           {"function", {{"name", call.name}, {"arguments", call.arguments}}}};
 }
 
-Json token_json(const Tokenizer& tokenizer, tokenizer::TokenId id, float log_probability) {
-  const std::string_view text = tokenizer.token_bytes(id);
-  return {{"token", text}, {"logprob", log_probability}, {"bytes", bytes_json(text)}};
-}
-
 class ChatFormat final : public AnswerFormat {
  public:
   struct Shape {
@@ -143,15 +138,7 @@ class ChatFormat final : public AnswerFormat {
   }
   Json logprobs(std::span<const ScoredToken> tokens) const {
     if (!shape_.tells_logprobs) return nullptr;
-    Json content = Json::array();
-    for (const ScoredToken& token : tokens) {
-      Json json = token_json(tokenizer_, token.id, *token.log_probability);
-      Json top = Json::array();
-      for (const auto& [id, number] : token.top) top.push_back(token_json(tokenizer_, id, number));
-      json["top_logprobs"] = std::move(top);
-      content.push_back(std::move(json));
-    }
-    return {{"content", std::move(content)}, {"refusal", nullptr}};
+    return {{"content", logprobs_json(tokens, tokenizer_)}, {"refusal", nullptr}};
   }
 
   Shape shape_;

@@ -4,6 +4,7 @@
 #include <cctype>
 
 #include "server/api.h"
+#include "server/ollama.h"
 #include "server/openapi_schemas.h"
 #include "server/schema_terms.h"
 
@@ -13,7 +14,7 @@ namespace {
 
 struct Described {
   std::string_view path, request, reply;  // names of schemas
-  bool streams = false;                   // with "stream" the reply is events
+  bool streams = false;                   // with "stream" the reply comes in parts
 };
 
 // Of the routes. One that is not named here takes no body and gives an object.
@@ -35,6 +36,14 @@ constexpr std::array kDescribed = {
     Described{"/health", "", "Health"},
     Described{"/props", "", "Properties"},
     Described{"/lora-adapters", "", "Adapters"},
+    Described{"/api/generate", "OllamaGenerateRequest", "OllamaCompletion", true},
+    Described{"/api/chat", "OllamaChatRequest", "OllamaChat", true},
+    Described{"/api/embed", "OllamaEmbedRequest", "OllamaEmbeddings"},
+    Described{"/api/embeddings", "OllamaEmbeddingsRequest", "OllamaEmbedding"},
+    Described{"/api/version", "", "OllamaVersion"},
+    Described{"/api/tags", "", "OllamaModels"},
+    Described{"/api/ps", "", "OllamaModels"},
+    Described{"/api/show", "OllamaShowRequest", "OllamaModelInfo"},
     Described{"/slots", "", "Slots"},
     Described{"/slots/{id}", "SlotRequest", "SlotResult"},
 };
@@ -51,11 +60,17 @@ Json operation(const Api::Route& route, std::string_view model_name) {
                   ? content("text/plain", {{"type", "string"}})
                   : content("application/json", described.reply.empty() ? Json{{"type", "object"}}
                                                                         : schema::ref(described.reply));
-  if (described.streams) done.update(content("text/event-stream", schema::ref("Event")));
+  const bool is_ollama = route.path.starts_with(kOllamaPaths);
+  if (described.streams && is_ollama) {
+    done.update(content("application/x-ndjson", schema::of_type("string")));  // a line for each piece
+  } else if (described.streams) {
+    done.update(content("text/event-stream", schema::ref("Event")));
+  }
+  const std::string_view error = is_ollama ? "OllamaError" : "Error";
   Json responses = {{"200", {{"description", "done"}, {"content", std::move(done)}}}};
   for (const int status : {400, 401, 403, 404, 405, 408, 413, 429, 500, 501, 503}) {
     responses[fmt::format("{}", status)] = {{"description", http_reason(status)},
-                                            {"content", content("application/json", schema::ref("Error"))}};
+                                            {"content", content("application/json", schema::ref(error))}};
   }
   std::string operation_id(route.path.substr(1));
   std::ranges::replace_if(operation_id, [](unsigned char c) { return std::isalnum(c) == 0; }, '_');

@@ -145,6 +145,7 @@ Json request_schemas(const SchemaLimits& limits) {
               {{"filename",
                 {{"type", "string"}, {"pattern", "^[A-Za-z0-9_-][A-Za-z0-9._-]*$"}, {"maxLength", 128}}}})}};
   schemas.update(chat_request_schemas(limits, fields));
+  schemas.update(ollama_request_schemas(limits, fields, schemas));
   return schemas;
 }
 
@@ -209,6 +210,7 @@ Json reply_schemas() {
        list(
            object({{"id", whole()}, {"n_ctx", whole()}, {"is_processing", flag()}, {"n_tokens", whole()}}))}};
   schemas.update(chat_reply_schemas());
+  schemas.update(ollama_reply_schemas());
   return schemas;
 }
 

@@ -20,6 +20,10 @@ Json reply_schemas();
 Json chat_request_schemas(const SchemaLimits& limits, const Json& fields);
 Json chat_reply_schemas();
 
+// Those of Ollama's own API; `others`: the schemas of requests above.
+Json ollama_request_schemas(const SchemaLimits& limits, const Json& fields, const Json& others);
+Json ollama_reply_schemas();
+
 // A JSON schema that an answer is to keep to.
 Json json_schema();
 

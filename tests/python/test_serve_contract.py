@@ -26,7 +26,7 @@ TEMPLATE = (
 def server(plm, tmp_path_factory):
     folder = tmp_path_factory.mktemp("contract")
     (folder / "t.jinja").write_text(TEMPLATE)
-    with Server(plm, "-np", 4, "-c", 512, "--metrics", "--slot-save-path", folder, "--no-log-requests",
+    with Server(plm, "-np", 4, "-c", 512, "-n", 8, "--metrics", "--slot-save-path", folder, "--no-log-requests",
                 "--chat-template-file", folder / "t.jinja") as running:  # fmt: skip
         yield running
         assert running.is_alive()
@@ -46,14 +46,14 @@ def bounded(schema):
         return schema
     small = {key: bounded(value) for key, value in schema.items()}
     if small.get("type") == "string" and "enum" not in small and "const" not in small and "pattern" not in small:
-        small["maxLength"] = 20
+        small["maxLength"] = min(20, small.get("maxLength", 20))
     if small.get("type") == "array":
-        small["maxItems"] = 2
+        small["maxItems"] = min(2, small.get("maxItems", 2))
     if small.get("type") == "object" and "additionalProperties" not in small:
         small["additionalProperties"] = False
     if "propertyNames" in small:
         small |= {"propertyNames": {"pattern": "^[1-9][0-9]{0,2}$"}, "maxProperties": 3}
-    for name, most in (("n_predict", 4), ("max_tokens", 4), ("max_completion_tokens", 4), ("max_output_tokens", 4), ("n", 2)):
+    for name, most in (("n_predict", 4), ("max_tokens", 4), ("max_completion_tokens", 4), ("max_output_tokens", 4), ("num_predict", 4), ("n", 2)):
         if name in small.get("properties", {}):
             small["properties"][name] = {"type": "integer", "minimum": 1, "maximum": most}
             required = small.setdefault("required", [])

@@ -51,12 +51,12 @@ class GateDrafter final : public runtime::Drafter {
 // A client who reads all, and lets the scheduler go on as soon as he sees a sign of life.
 class WatchingStream final : public ByteStream {
  public:
-  explicit WatchingStream(Gate& gate) : gate_(gate) {}
+  WatchingStream(Gate& gate, std::string_view sign) : gate_(gate), sign_(sign) {}
 
   Read read(std::string&, size_t, Clock::time_point) override { return Read::end; }
   bool write(std::string_view bytes, Clock::time_point) override {
     text += bytes;
-    if (bytes.find(": ping") != std::string_view::npos) gate_.open();
+    if (bytes.find(sign_) != std::string_view::npos) gate_.open();
     return true;
   }
   void end_writing() override {}
@@ -66,12 +66,25 @@ class WatchingStream final : public ByteStream {
 
  private:
   Gate& gate_;
+  std::string_view sign_;
 };
+
+// How a client asks, and the chunk that is a sign of life to him.
+struct Form {
+  std::string_view path, body, sign;
+};
+constexpr Form kOpenAi = {
+    "/v1/chat/completions",
+    R"({"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 3, "stream": true})", ": ping\n\n"};
+constexpr Form kOllama = {
+    "/api/chat", R"({"messages": [{"role": "user", "content": "Hi"}], "options": {"num_predict": 3}})",
+    "1\r\n \r\n"};
 
 class SilentStream : public testing::Test {
  protected:
   // What a client sees who asks while the only slot is busy.
-  std::string ask(std::chrono::milliseconds ping_interval, std::chrono::seconds patience = 60s) {
+  std::string ask(std::chrono::milliseconds ping_interval, std::chrono::seconds patience = 60s,
+                  const Form& form = kOpenAi) {
     auto engine = runtime::Engine::load({.model_path = PLM_SOURCE_DIR "/models/story-7m-f16.gguf",
                                          .n_threads = 1,
                                          .context_length = 64,
@@ -94,9 +107,9 @@ class SilentStream : public testing::Test {
     const Api api(**scheduler, *chat::Template::create((*engine)->tokenizer()), std::move(options));
     HttpRequest request;
     request.head.method = "POST";
-    request.head.path = "/v1/chat/completions";
-    request.body = R"({"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 3, "stream": true})";
-    WatchingStream stream(drafter->released);
+    request.head.path = form.path;
+    request.body = form.body;
+    WatchingStream stream(drafter->released, form.sign);
     HttpReply reply(stream, request.head, 10s);
     Exchange exchange{.request = request, .reply = reply};
     api.handle(exchange);
@@ -121,6 +134,24 @@ TEST_F(SilentStream, TellsByAnEventWhatFailsAfterASignOfLife) {
   EXPECT_THAT(text, StartsWith("HTTP/1.1 200 "));
   EXPECT_THAT(text, HasSubstr(R"(data: {"error":{"code":503,"message":"no slot became free in time")"));
   EXPECT_THAT(text, Not(HasSubstr("[DONE]")));
+}
+
+// A line of JSON may begin with a blank, and may not be empty.
+TEST_F(SilentStream, OfLinesGetsBlanksBeforeTheFirst) {
+  const std::string text = ask(1ms, 60s, kOllama);
+  EXPECT_THAT(text, StartsWith("HTTP/1.1 200 "));
+  EXPECT_THAT(text, HasSubstr("application/x-ndjson"));
+  const size_t blank = text.find(kOllama.sign), words = text.find(R"({"model":"story:latest")");
+  ASSERT_NE(blank, std::string::npos) << text;
+  ASSERT_NE(words, std::string::npos) << text;
+  EXPECT_LT(blank, words);
+  EXPECT_THAT(text, HasSubstr(R"("done_reason":"length")"));
+}
+
+TEST_F(SilentStream, OfLinesTellsByALineWhatFailsAfterASignOfLife) {
+  const std::string text = ask(1ms, 0s, kOllama);
+  EXPECT_THAT(text, HasSubstr("{\"error\":\"no slot became free in time\"}\n"));
+  EXPECT_THAT(text, Not(HasSubstr("done_reason")));
 }
 
 TEST_F(SilentStream, GetsNoneWhereNoneAreWanted) {
