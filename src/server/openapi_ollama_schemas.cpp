@@ -21,7 +21,7 @@ Json options(const Json& fields) {
 }
 
 // Of what is done already, when it was, and by which model.
-Json done(Json more) {
+Json done(const Json& more) {
   return object(with({{"model", text()}, {"created_at", text()}, {"done", flag()}}, more),
                 {{"total_duration", whole()},
                  {"load_duration", whole()},

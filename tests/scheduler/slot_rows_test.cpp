@@ -137,5 +137,26 @@ TEST_F(SlotShapeTest, IsTheSameWhateverTheEngineRanBefore) {
   EXPECT_EQ(shape_of(*engine).identity, before.identity);
 }
 
+class QuickHashTest : public TemporaryFolder {
+ protected:
+  static uint64_t hash_of_file(const std::string& path) {
+    const auto file = gguf::File::open(path);
+    EXPECT_TRUE(file.ok()) << file.error().message;
+    return quick_hash_of(*file);
+  }
+};
+
+TEST_F(QuickHashTest, IsOfWhatIsInTheFileAndNotOfItsName) {
+  const std::string model = PLM_SOURCE_DIR "/models/story-7m-f16.gguf";
+  std::string bytes = read(model);
+  write("same.gguf", bytes);
+  char& weight = bytes[bytes.size() / 16 * 9];
+  weight = weight == 'a' ? 'b' : 'a';
+  write("other.gguf", bytes);
+  const uint64_t hash = hash_of_file(model);
+  EXPECT_EQ(hash, hash_of_file(path("same.gguf")));
+  EXPECT_NE(hash, hash_of_file(path("other.gguf")));
+}
+
 }  // namespace
 }  // namespace plm::scheduler
