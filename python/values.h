@@ -6,6 +6,7 @@
 #include <nanobind/stl/vector.h>
 #include <unistd.h>
 
+#include <exception>
 #include <optional>
 #include <string>
 #include <utility>
@@ -19,14 +20,16 @@ namespace plm::python {
 namespace nb = nanobind;
 
 // An Error on its way to Python, where it becomes an exception of plm.errors.
-struct Raised {
+struct Raised : std::exception {
+  explicit Raised(Error raised) : error(std::move(raised)) {}
+  const char* what() const noexcept override { return error.message.c_str(); }
   Error error;
 };
 void register_errors();
 
 template <class T>
 T value_of(Result<T> result) {
-  if (!result.ok()) throw Raised{result.error()};
+  if (!result.ok()) throw Raised(result.error());
   return *std::move(result);
 }
 
@@ -74,8 +77,8 @@ class OfThisProcess {
   const T& peek() const { return value_; }
   T& get() {
     if (getpid() == owner_) return value_;
-    throw Raised{make_error(ErrorKind::unsupported,
-                            "the model was loaded before this process was forked: load it here again")};
+    throw Raised(make_error(ErrorKind::unsupported,
+                            "the model was loaded before this process was forked: load it here again"));
   }
 
  private:

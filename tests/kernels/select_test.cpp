@@ -37,7 +37,8 @@ TEST(SelectKernels, TakesTheFastestWhenNothingIsForced) {
 
 TEST(SelectKernels, TakesWhatTheEnvironmentNames) {
   for (const Isa isa : available_isas()) {
-    const ForcedIsa forced(std::string(isa_name(isa)).c_str());
+    const std::string name(isa_name(isa));
+    const ForcedIsa forced(name.c_str());
     const auto kernels = select_kernels();
     ASSERT_TRUE(kernels.ok()) << isa_name(isa);
     EXPECT_EQ(kernels->isa, isa);
