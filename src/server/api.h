@@ -125,7 +125,11 @@ class Api {
     std::vector<std::vector<tokenizer::TokenId>> ids;
     std::vector<std::string> texts;
   };
-  Result<Prompts> read_prompts(const Fields& fields, std::string_view name = "prompt") const;
+  // Of texts that are longer than the context: where they are refused, none is read after the first that is
+  // much too long; where they are cut, all are.
+  enum class TooLong { is_refused, is_cut };
+  Result<Prompts> read_prompts(const Fields& fields, std::string_view name = "prompt",
+                               TooLong too_long = TooLong::is_refused) const;
   // A vector for each of these; none when the exchange has been answered with an error.
   std::vector<std::vector<float>> embed(Exchange& exchange, Prompts inputs) const;
   Json model_json() const;

@@ -137,7 +137,7 @@ constexpr std::string_view kPromptForms = "a string, a list of strings, token id
 
 }  // namespace
 
-Result<Api::Prompts> Api::read_prompts(const Fields& fields, std::string_view name) const {
+Result<Api::Prompts> Api::read_prompts(const Fields& fields, std::string_view name, TooLong too_long) const {
   const Json* prompt = fields.find(name);
   if (prompt == nullptr) return fields.wrong(name, kPromptForms);
   const bool is_list = prompt->is_array() && !prompt->empty() && !(*prompt)[0].is_number();
@@ -145,17 +145,22 @@ Result<Api::Prompts> Api::read_prompts(const Fields& fields, std::string_view na
   if (std::ssize(given) > kMaxPrompts) {
     return fields.wrong(name, fmt::format("at most {} of them", kMaxPrompts));
   }
+  const auto room = static_cast<size_t>(scheduler_.engine().context_length());
   Prompts read;
+  const auto add = [&](std::string text, std::vector<tokenizer::TokenId> ids) {
+    if (too_long == TooLong::is_cut && ids.size() > room) ids.resize(room);
+    read.texts.push_back(std::move(text));
+    read.ids.push_back(std::move(ids));
+  };
   for (const Json& one : given) {
     if (one.is_string()) {
       PLM_TRY(auto tokens, prompt_tokens(one.get_ref<const std::string&>()));
-      read.texts.push_back(one.get<std::string>());
-      read.ids.push_back(std::move(tokens));
+      add(one.get<std::string>(), std::move(tokens));
       if (read.ids.back().size() > enough_tokens()) break;  // it will be refused, and with it all
     } else if (one.is_array() && !one.empty()) {
       PLM_TRY(auto tokens, read_token_ids(one, name, tokenizer()));
-      read.texts.push_back(tokenizer().decode(tokens));
-      read.ids.push_back(std::move(tokens));
+      std::string text = tokenizer().decode(tokens);
+      add(std::move(text), std::move(tokens));
     } else {
       return fields.wrong(name, kPromptForms);
     }

@@ -88,11 +88,8 @@ void Api::ollama_embed(Exchange& exchange) const {
     PLM_TRY(const int64_t n_dimensions, fields.integer("dimensions", width, 1, width));
     Json vectors = Json::array();
     if (!is_nothing(fields.find("input"))) {
-      PLM_TRY(Prompts inputs, read_prompts(fields, "input"));
-      const auto room = static_cast<size_t>(scheduler_.engine().context_length());
-      for (auto& ids : inputs.ids) {
-        if (truncates && ids.size() > room) ids.resize(room);
-      }
+      PLM_TRY(Prompts inputs,
+              read_prompts(fields, "input", truncates ? TooLong::is_cut : TooLong::is_refused));
       auto rows = embed(exchange, std::move(inputs));
       if (rows.empty()) return {};
       for (auto& row : rows) {

@@ -172,7 +172,8 @@ void Api::ollama_generate(Exchange& exchange) const {
     if (tokens.empty()) {
       PLM_TRY(tokens, prompt_tokens(text));
     } else {  // where the conversation goes on nothing begins
-      const auto more = tokenizer().encode(text, {.add_special = false, .parse_special = true});
+      const auto more =
+          tokenizer().encode(text, {.add_special = false, .parse_special = true, .enough = enough_tokens()});
       tokens.insert(tokens.end(), more.begin(), more.end());
     }
     OllamaFormat format({.kind = OllamaKind::generate,
