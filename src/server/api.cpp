@@ -165,9 +165,7 @@ Api::Api(scheduler::Scheduler& scheduler, chat::Template chat_template, ApiOptio
     : scheduler_(scheduler),
       template_(std::move(chat_template)),
       options_(std::move(options)),
-      started_(seconds_since_1970()),
-      ollama_entry_(
-          ollama_model_entry(scheduler.engine().file(), options_.model_name, options_.quantization)) {}
+      started_(seconds_since_1970()) {}
 
 std::span<const Api::Route> Api::routes() {
   static constexpr std::array kRoutes = {

@@ -133,6 +133,7 @@ class Api {
   // A vector for each of these; none when the exchange has been answered with an error.
   std::vector<std::vector<float>> embed(Exchange& exchange, Prompts inputs) const;
   Json model_json() const;
+  const Json& ollama_entry() const;  // the model, as /api/tags has it
   // The texts that `format` shapes, for each prompt n of them.
   void answer(Exchange& exchange, const Generation& generation,
               const std::vector<std::vector<tokenizer::TokenId>>& prompts, AnswerFormat& format) const;
@@ -162,7 +163,8 @@ class Api {
   chat::Template template_;
   ApiOptions options_;
   int64_t started_;
-  Json ollama_entry_;  // the model, as /api/tags has it
+  mutable std::once_flag has_ollama_entry_;
+  mutable Json ollama_entry_;  // made when it is first asked for
   mutable std::once_flag has_token_index_;
   mutable std::shared_ptr<const grammar::TokenIndex> token_index_;  // made for the first grammar
 };

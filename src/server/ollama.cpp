@@ -8,10 +8,15 @@ namespace plm::server {
 
 namespace {
 
+int64_t parameter_count(const gguf::File& file) {
+  int64_t n = 0;
+  for (const gguf::TensorInfo& tensor : file.tensors()) n += tensor.n_elements;
+  return n;
+}
+
 // "7.1M", "1.8B".
-std::string parameter_size(const gguf::File& file) {
-  double n = 0;
-  for (const gguf::TensorInfo& tensor : file.tensors()) n += static_cast<double>(tensor.n_elements);
+std::string parameter_size(int64_t count) {
+  const auto n = static_cast<double>(count);
   if (n >= 1e9) return fmt::format("{:.1f}B", n / 1e9);
   if (n >= 1e6) return fmt::format("{:.1f}M", n / 1e6);
   return fmt::format("{:.1f}K", n / 1e3);
@@ -74,16 +79,14 @@ Json ollama_model_entry(const gguf::File& file, std::string_view model_name, std
             {"format", "gguf"},
             {"family", known_family},
             {"families", Json::array({known_family})},
-            {"parameter_size", parameter_size(file)},
+            {"parameter_size", parameter_size(parameter_count(file))},
             {"quantization_level", quantization}}}};
 }
 
 Json ollama_model_info(const gguf::File& file, LongArrays long_arrays) {
   constexpr size_t kLong = 8;
   Json info = Json::object();
-  int64_t n_parameters = 0;
-  for (const gguf::TensorInfo& tensor : file.tensors()) n_parameters += tensor.n_elements;
-  info["general.parameter_count"] = n_parameters;
+  info["general.parameter_count"] = parameter_count(file);
   for (const auto& [key, value] : file.metadata()) {
     Json& shown = info[std::string(key)];
     if (const gguf::Number* number = value.number()) {

@@ -38,17 +38,25 @@ bool is_nothing(const Json* input) {
 
 }  // namespace
 
+const Json& Api::ollama_entry() const {
+  std::call_once(has_ollama_entry_, [&] {
+    ollama_entry_ =
+        ollama_model_entry(scheduler_.engine().file(), options_.model_name, options_.quantization);
+  });
+  return ollama_entry_;
+}
+
 void Api::ollama_version(Exchange& exchange) const {
   exchange.send(200, {{"version", kSpokenVersion}, {"build_info", build_info()}});
 }
 
 void Api::ollama_tags(Exchange& exchange) const {
-  exchange.send(200, {{"models", Json::array({ollama_entry_})}});
+  exchange.send(200, {{"models", Json::array({ollama_entry()})}});
 }
 
 void Api::ollama_ps(Exchange& exchange) const {
   constexpr auto kForGood = std::chrono::years(100);
-  Json entry = ollama_entry_;
+  Json entry = ollama_entry();
   entry.erase("modified_at");
   entry["expires_at"] = rfc3339(std::chrono::system_clock::now() + kForGood);
   entry["size_vram"] = 0;
@@ -66,13 +74,13 @@ void Api::ollama_show(Exchange& exchange) const {
     const auto license = file.get_string_or("general.license", "");
     exchange.send(
         200, {{"license", license.ok() ? *license : ""},
-              {"modelfile", fmt::format("FROM {}\n", ollama_entry_["name"].get_ref<const std::string&>())},
+              {"modelfile", fmt::format("FROM {}\n", ollama_name(options_.model_name))},
               {"parameters", parameter_lines(options_.sampling, scheduler_.engine().context_length())},
               {"template", template_.source()},
-              {"details", ollama_entry_["details"]},
+              {"details", ollama_entry()["details"]},
               {"model_info", ollama_model_info(file, is_verbose ? LongArrays::whole : LongArrays::as_null)},
               {"capabilities", std::move(capabilities)},
-              {"modified_at", ollama_entry_["modified_at"]}});
+              {"modified_at", ollama_entry()["modified_at"]}});
     return {};
   };
   if (const Status status = work(); !status.ok()) exchange.fail(status.error());
@@ -98,7 +106,7 @@ void Api::ollama_embed(Exchange& exchange) const {
         vectors.push_back(row);
       }
     }
-    exchange.send(200, {{"model", ollama_entry_["name"]},
+    exchange.send(200, {{"model", ollama_name(options_.model_name)},
                         {"embeddings", std::move(vectors)},
                         {"total_duration", static_cast<int64_t>((seconds_now() - start) * 1e9)},
                         {"load_duration", 0},

@@ -124,30 +124,40 @@ class OllamaFormat final : public AnswerFormat {
   size_t n_calls_ = 0;
 };
 
-// Whether no answer is asked for, only whether the model is there. What else the request says is checked then
-// as it would be with words.
-bool asks_to_load(Json& chat) {
-  if (!chat["messages"].empty()) return false;
-  chat["messages"].push_back({{"role", "user"}, {"content", ""}});
-  return true;
+struct OllamaRequest {
+  Generation generation;
+  Json chat;
+  // No answer is asked for, only whether the model is there. What else the request says is checked as it
+  // would be with words, for which `chat` has a message then.
+  bool is_load;
+};
+
+Result<OllamaRequest> read_request(const Json& body, Result<Json> (*chat_from)(const Json& body),
+                                   const runtime::SamplerOptions& defaults, const Tokenizer& tokenizer) {
+  PLM_TRY(Generation generation, read_ollama_generation(Fields(body), defaults, tokenizer));
+  PLM_TRY(Json chat, chat_from(body));
+  const bool is_load = chat["messages"].empty();
+  if (is_load) chat["messages"].push_back({{"role", "user"}, {"content", ""}});
+  return OllamaRequest{std::move(generation), std::move(chat), is_load};
 }
 
-Json load_reply(OllamaKind kind, std::string_view model, bool unloads) {
+Status send_loaded(Exchange& exchange, OllamaKind kind, std::string_view model) {
+  PLM_TRY(const bool unloads, read_ollama_lifetime(Fields(exchange.body)));
   Json json = envelope(model, /*is_done=*/true);
   say(json, kind, "");
   json["done_reason"] = unloads ? "unload" : "load";
-  return json;
+  exchange.send(200, json);
+  return {};
 }
 
 }  // namespace
 
 void Api::ollama_generate(Exchange& exchange) const {
   const auto work = [&]() -> Status {
-    const Fields fields(exchange.body);
-    PLM_TRY(const bool unloads, read_ollama_lifetime(fields));
-    PLM_TRY(Generation generation, read_ollama_generation(fields, options_.sampling, tokenizer()));
-    PLM_TRY(Json chat, chat_from_ollama_generate(exchange.body));
-    const bool is_load = asks_to_load(chat);
+    PLM_TRY(OllamaRequest asked,
+            read_request(exchange.body, chat_from_ollama_generate, options_.sampling, tokenizer()));
+    Generation& generation = asked.generation;
+    const Fields fields(exchange.body), chat_fields(asked.chat);
     PLM_TRY(const bool is_raw, fields.boolean("raw", false));
     const Json* context = fields.find("context");
     std::vector<TokenId> tokens;
@@ -155,7 +165,6 @@ void Api::ollama_generate(Exchange& exchange) const {
       PLM_TRY(tokens, read_token_ids(*context, "context", tokenizer()));
     }
     const std::string name = ollama_name(options_.model_name);
-    const Fields chat_fields(chat);
     std::string text;
     if (is_raw) {
       PLM_TRY(const auto grammar, read_grammar(chat_fields));
@@ -165,10 +174,7 @@ void Api::ollama_generate(Exchange& exchange) const {
       PLM_TRY(ChatPrompt prompt, begin_chat(chat_fields, generation));
       text = std::move(prompt.text);
     }
-    if (is_load) {
-      exchange.send(200, load_reply(OllamaKind::generate, name, unloads));
-      return {};
-    }
+    if (asked.is_load) return send_loaded(exchange, OllamaKind::generate, name);
     if (tokens.empty()) {
       PLM_TRY(tokens, prompt_tokens(text));
     } else {  // where the conversation goes on nothing begins
@@ -189,17 +195,12 @@ void Api::ollama_generate(Exchange& exchange) const {
 
 void Api::ollama_chat(Exchange& exchange) const {
   const auto work = [&]() -> Status {
-    const Fields fields(exchange.body);
-    PLM_TRY(const bool unloads, read_ollama_lifetime(fields));
-    PLM_TRY(Generation generation, read_ollama_generation(fields, options_.sampling, tokenizer()));
-    PLM_TRY(Json chat, chat_from_ollama_chat(exchange.body));
-    const bool is_load = asks_to_load(chat);
-    PLM_TRY(const ChatPrompt prompt, begin_chat(Fields(chat), generation));
+    PLM_TRY(OllamaRequest asked,
+            read_request(exchange.body, chat_from_ollama_chat, options_.sampling, tokenizer()));
+    Generation& generation = asked.generation;
+    PLM_TRY(const ChatPrompt prompt, begin_chat(Fields(asked.chat), generation));
     const std::string name = ollama_name(options_.model_name);
-    if (is_load) {
-      exchange.send(200, load_reply(OllamaKind::chat, name, unloads));
-      return {};
-    }
+    if (asked.is_load) return send_loaded(exchange, OllamaKind::chat, name);
     PLM_TRY(auto tokens, prompt_tokens(prompt.text));
     using Finds = AnswerReader::Finds;
     OllamaFormat format(

@@ -8,23 +8,6 @@ namespace plm::server {
 
 namespace {
 
-// Of Ollama's options those that mean the same under the same name here. Others tell how a model is loaded,
-// or are of samplers that are no more (tfs_z).
-constexpr std::array<std::string_view, 14> kSameOptions = {"temperature",
-                                                           "top_k",
-                                                           "top_p",
-                                                           "min_p",
-                                                           "typical_p",
-                                                           "seed",
-                                                           "stop",
-                                                           "repeat_last_n",
-                                                           "repeat_penalty",
-                                                           "presence_penalty",
-                                                           "frequency_penalty",
-                                                           "mirostat",
-                                                           "mirostat_tau",
-                                                           "mirostat_eta"};
-
 Status refuse_images(const Fields& fields) {
   const Json* images = fields.find("images");
   if (images == nullptr) return {};
@@ -132,7 +115,7 @@ Result<Generation> read_ollama_generation(const Fields& fields, const runtime::S
   int64_t length = -1;
   if (const Json* given = fields.find("options"); given != nullptr) {
     const Fields options(*given, "options.");
-    for (const std::string_view name : kSameOptions) {
+    for (const std::string_view name : kOllamaSameOptions) {
       if (const Json* value = options.find(name); value != nullptr) known[std::string(name)] = *value;
     }
     constexpr int64_t kFillsContext = -2;  // -1: without end, and so as long as the context here too

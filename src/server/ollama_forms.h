@@ -1,10 +1,30 @@
 // Requests of Ollama's own API (/api/generate, /api/chat), made into what the rest of the server takes.
 #pragma once
 
+#include <array>
+#include <string_view>
+
 #include "server/generation.h"
 #include "server/json.h"
 
 namespace plm::server {
+
+// Of Ollama's options those that mean the same under the same name here. Others tell how a model is loaded,
+// or are of samplers that are no more (tfs_z).
+inline constexpr std::array<std::string_view, 14> kOllamaSameOptions = {"temperature",
+                                                                        "top_k",
+                                                                        "top_p",
+                                                                        "min_p",
+                                                                        "typical_p",
+                                                                        "seed",
+                                                                        "stop",
+                                                                        "repeat_last_n",
+                                                                        "repeat_penalty",
+                                                                        "presence_penalty",
+                                                                        "frequency_penalty",
+                                                                        "mirostat",
+                                                                        "mirostat_tau",
+                                                                        "mirostat_eta"};
 
 // The fields "messages", "tools", "tool_choice" (which is not Ollama's), "chat_template_kwargs",
 // "json_schema" and "response_format" of a chat as render_chat() and read_grammar() read them; "messages" may

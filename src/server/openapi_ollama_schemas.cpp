@@ -1,5 +1,5 @@
 // The schemas of Ollama's own API.
-#include "server/generation.h"
+#include "server/ollama_forms.h"
 #include "server/openapi_schemas.h"
 #include "server/schema_terms.h"
 
@@ -12,11 +12,7 @@ using namespace schema;  // NOLINT(google-build-using-namespace): its words are 
 // Those of read_generation() under the same names, and the length.
 Json options(const Json& fields) {
   Json known = {{"num_predict", whole(-2, INT32_MAX)}};
-  for (const char* name : {"temperature", "top_k", "top_p", "min_p", "typical_p", "seed", "stop",
-                           "repeat_last_n", "repeat_penalty", "presence_penalty", "frequency_penalty",
-                           "mirostat", "mirostat_tau", "mirostat_eta"}) {
-    known[name] = fields[name];
-  }
+  for (const std::string_view name : kOllamaSameOptions) known[std::string(name)] = fields[std::string(name)];
   return object(Json::object(), known);
 }
 
